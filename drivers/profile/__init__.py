@@ -1,0 +1,1 @@
+"""Driver profiles: what a device's bytes mean. Knows no port and no protocol framing."""

@@ -1,0 +1,1 @@
+"""I/O leaves: open, read some, write, close. Knows no protocol."""

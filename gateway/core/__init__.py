@@ -1,0 +1,1 @@
+"""The vocabulary every room shares: time, errors, values, CBOR, log. Imports nothing of ours."""

@@ -1,0 +1,95 @@
+"""Time and tasks, in one dialect for CPython and MicroPython. Times are whole milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from asyncio import CancelledError, Event, Lock, TimeoutError, run, sleep
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any, BinaryIO, TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["CancelledError", "Event", "Lock", "TaskGroup", "TimeoutError"]
+__all__ += ["now_ms", "run", "sleep_ms", "sync", "within"]
+
+_ticks_ms = getattr(time, "ticks_ms", None)  # MicroPython's clock, which wraps around
+_ticks_diff = getattr(time, "ticks_diff", None)
+_fsync = getattr(os, "fsync", None)  # MicroPython has none: its flush() is an fsync
+_clock: list[int] = [_ticks_ms() if _ticks_ms else 0, 0]
+
+
+def now_ms() -> int:
+    """Milliseconds on a clock that never steps back; ask it inside a task."""
+    if _ticks_ms is None or _ticks_diff is None:
+        return int(asyncio.get_running_loop().time() * 1000)
+    tick = _ticks_ms()
+    _clock[1] += _ticks_diff(tick, _clock[0])
+    _clock[0] = tick
+    return _clock[1]
+
+
+async def sleep_ms(ms: int) -> None:
+    """Let other tasks run for `ms`."""
+    await sleep(ms / 1000)
+
+
+async def within(ms: int, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` for at most `ms`, then cancel it and raise TimeoutError."""
+    return await asyncio.wait_for(work, ms / 1000)
+
+
+def sync(file: BinaryIO) -> None:
+    """Return once what was written to `file` would survive a power cut."""
+    file.flush()
+    if _fsync:
+        _fsync(file.fileno())
+
+
+class TaskGroup:
+    """Tasks that live and die together: one failure cancels the rest and is raised.
+
+    The body of the `async with` only starts tasks: a failure is noticed when the body ends.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+        self._alive = 0
+        self._wake = Event()
+        self._error: Exception | None = None
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as a task of this group."""
+        self._alive += 1
+        self._tasks.append(asyncio.create_task(self._run(work)))
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the group ends
+            self._error = self._error or error
+        self._alive -= 1
+        if self._error or self._alive == 0:
+            self._wake.set()
+
+    async def __aenter__(self) -> TaskGroup:
+        return self
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None and self._alive:
+                await self._wake.wait()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            for task in self._tasks:
+                try:
+                    await task
+                except CancelledError:
+                    pass
+        if self._error and kind is None:
+            raise self._error

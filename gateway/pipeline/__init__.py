@@ -1,0 +1,1 @@
+"""Pure steps between a sensor and the buffer: readings in, readings out."""

@@ -1,0 +1,1 @@
+"""From durable records to the platform, until it has acknowledged them."""

@@ -1,0 +1,1 @@
+"""Helpers for tests: virtual time, fakes that fail in named ways."""

@@ -1,0 +1,1 @@
+"""What people use around the gateway: simulators, the reference platform, profile tools."""

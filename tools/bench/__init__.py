@@ -1,0 +1,1 @@
+"""Measurements the project keeps: `tidegate bench …`."""

@@ -1,0 +1,1 @@
+"""The reference platform: takes packs, makes them durable, acknowledges, accounts."""

@@ -1,0 +1,3 @@
+"""Stands in for CPython's module: MicroPython never evaluates annotations anyway."""
+
+annotations = None

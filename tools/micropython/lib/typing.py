@@ -1,0 +1,3 @@
+"""Stands in for CPython's module: portable files ask only whether a checker reads them."""
+
+TYPE_CHECKING = False

@@ -1,0 +1,1 @@
+"""The profile author's kit: `tidegate profile …`."""

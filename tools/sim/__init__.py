@@ -1,0 +1,1 @@
+"""Simulated devices, buses and broker for tests and the demonstration."""
