@@ -3,12 +3,14 @@
 Written: map keys in length-first order (§4.2.3), shortest floats, definite lengths: the same
 bytes as cbor2's canonical form. Read: no indefinite lengths, no duplicate keys, no tag but 4
 (decimal fraction), no bytes left over, nothing deeper or longer than the limits.
+On CPython `cbor_cpython` writes the same bytes through cbor2, several times faster.
 Knows no file and no network: the caller says how large an input it lets in.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from typing import TYPE_CHECKING
 
 from gateway.core.decimal import EXPONENT_MAX, EXPONENT_MIN, Decimal, decimal
@@ -23,6 +25,8 @@ _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _SIMPLE_VALUES = {20: False, 21: True, 22: None}
 _FLOATS = {25: (2, ">e"), 26: (4, ">f"), 27: (8, ">d")}
 _DECIMAL_TAG = 4
+_FLOAT16_MAX = 65504.0  # beyond these, packing would overflow
+_FLOAT32_MAX = 3.4028234663852886e38
 
 
 def head(major: int, number: int) -> bytes:
@@ -35,7 +39,7 @@ def head(major: int, number: int) -> bytes:
     raise ValueError(f"{number} needs more than 64 bits")
 
 
-def encode(value: Any) -> bytes:
+def encode_portably(value: Any) -> bytes:
     """Return `value` as deterministic CBOR; TypeError or ValueError for what we do not speak."""
     out = bytearray()
     _write(out, value)
@@ -68,7 +72,7 @@ def _write(out: bytearray, value: Any) -> None:
         for item in value:
             _write(out, item)
     elif isinstance(value, dict):
-        pairs = [(encode(key), value[key]) for key in value]
+        pairs = [(encode_portably(key), value[key]) for key in value]
         pairs.sort(key=_length_first)
         out += head(_MAP, len(pairs))
         for key, item in pairs:
@@ -88,10 +92,10 @@ def _length_first(pair: tuple[bytes, Any]) -> tuple[int, bytes]:
 def _float(value: float) -> bytes:
     if value != value:
         return b"\xf9\x7e\x00"
-    if abs(value) <= 65504 or abs(value) == float("inf"):  # beyond, a half would overflow
+    if abs(value) <= _FLOAT16_MAX or abs(value) == float("inf"):
         if struct.unpack(">e", struct.pack(">e", value))[0] == value:
             return b"\xf9" + struct.pack(">e", value)
-    if abs(value) <= 3.4028234e38 or abs(value) == float("inf"):
+    if abs(value) <= _FLOAT32_MAX or abs(value) == float("inf"):
         if struct.unpack(">f", struct.pack(">f", value))[0] == value:
             return b"\xfa" + struct.pack(">f", value)
     return b"\xfb" + struct.pack(">d", value)
@@ -192,3 +196,9 @@ class _Reader:
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+if sys.implementation.name == "cpython":
+    from gateway.core.cbor_cpython import encode
+else:
+    encode = encode_portably

@@ -53,9 +53,9 @@ def decimal(mantissa: int, exponent: int) -> int | Decimal:
 
 def parse(text: str) -> int | Decimal:
     """Return the number written as digits, point and optional e-notation; ValueError if none."""
-    body, _, power = text.lower().partition("e")
+    body, e, power = text.lower().partition("e")
     whole, _, fraction = body.partition(".")
-    if not (whole.lstrip("+-") + fraction).isdigit() or (power and not _is_int(power)):
+    if not (whole.lstrip("+-") + fraction).isdigit() or (e and not _is_int(power)):
         raise ValueError(f"not a decimal number: {text!r}")
     return decimal(int(whole + fraction), (int(power) if power else 0) - len(fraction))
 
@@ -89,5 +89,5 @@ def from_float(value: float, digits: int) -> int | Decimal:
 
 
 def _is_int(text: str) -> bool:
-    body = text[1:] if text[0] in "+-" else text
+    body = text[1:] if text[:1] in ("+", "-") else text
     return body.isdigit()

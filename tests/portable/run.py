@@ -22,7 +22,7 @@ def main(paths: list[str]) -> int:
                 failed += 1
                 print("FAILED", path, name)
                 getattr(sys, "print_exception", print)(error)
-    print(passed, "passed,", failed, "failed")
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
 

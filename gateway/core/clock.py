@@ -1,0 +1,96 @@
+"""From boot-relative time to wall time, and how far it can be trusted.
+
+Readings carry (boot, milliseconds since boot). An anchor ties one such moment to the wall clock;
+nothing stored is ever rewritten: wall time is worked out when a pack is made.
+Knows no clock of its own: every moment is an argument.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SYNCED = "synced"  # the anchor came before the reading
+FIXED_UP = "fixed-up"  # the anchor came later in the same boot
+BOUNDED = "bounded"  # no anchor in that boot, or only an unset battery clock: two bounds
+
+NTP = "ntp"  # the kernel says it is synchronised
+SYSTEM = "system"  # the site says the system clock can be trusted
+RTC = "rtc"  # a clock that was set once; its error is a bound, not a quality
+
+STEP_MS = 500  # the wall clock moved against the boot clock by more than any slewing does
+REFRESH_MS = 3_600_000  # hourly, so that drift stays below 360 ms at 100 ppm
+ANCHORS_MAX = 256  # ten days of hourly anchors; the oldest go first
+
+
+class Anchor(Record):
+    """At boot `boot`, `at_ms` since boot, the wall clock stood at `wall_ms` (Unix) ± `error_ms`."""
+
+    __slots__ = ("at_ms", "boot", "error_ms", "source", "wall_ms")
+
+    def __init__(self, boot: int, at_ms: int, wall_ms: int, error_ms: int, source: str) -> None:
+        self.boot = boot
+        self.at_ms = at_ms
+        self.wall_ms = wall_ms
+        self.error_ms = error_ms
+        self.source = source
+
+
+class Stamp(Record):
+    """Wall time between `low_ms` and `high_ms` (Unix); equal unless `quality` is "bounded"."""
+
+    __slots__ = ("high_ms", "low_ms", "quality")
+
+    def __init__(self, low_ms: int, high_ms: int, quality: str) -> None:
+        self.low_ms = low_ms
+        self.high_ms = high_ms
+        self.quality = quality
+
+
+class Clock:
+    """The anchors known, of this boot and of earlier ones."""
+
+    def __init__(self, boot: int, anchors: Iterable[Anchor] = ()) -> None:
+        self.boot = boot
+        self.anchors: list[Anchor] = list(anchors)
+
+    def observe(self, at_ms: int, wall_ms: int, error_ms: int, source: str) -> Anchor | None:
+        """Take a trusted wall time; return the anchor to store if it tells something new."""
+        last = self._last(self.boot)
+        if last is not None:
+            step_ms = (wall_ms - last.wall_ms) - (at_ms - last.at_ms)
+            fresh = at_ms - last.at_ms < REFRESH_MS and source == last.source
+            if fresh and abs(step_ms) <= STEP_MS:
+                return None
+        anchor = Anchor(self.boot, at_ms, wall_ms, error_ms, source)
+        self.anchors.append(anchor)
+        self.anchors[:-ANCHORS_MAX] = []
+        return anchor
+
+    def wall(self, boot: int, at_ms: int, sent_ms: int) -> Stamp:
+        """Return when `at_ms` of `boot` was; `sent_ms` is the wall time now, trusted or not."""
+        nearest: Anchor | None = None
+        for anchor in self.anchors:
+            if anchor.boot == boot and (nearest is None or anchor.at_ms <= at_ms):
+                nearest = anchor
+        if nearest is None:
+            return self._bounded(boot, sent_ms)
+        wall_ms = nearest.wall_ms + at_ms - nearest.at_ms
+        if nearest.source == RTC:
+            return Stamp(wall_ms - nearest.error_ms, wall_ms + nearest.error_ms, BOUNDED)
+        return Stamp(wall_ms, wall_ms, SYNCED if nearest.at_ms <= at_ms else FIXED_UP)
+
+    def _bounded(self, boot: int, sent_ms: int) -> Stamp:
+        low_ms = max([anchor.wall_ms for anchor in self.anchors if anchor.boot < boot] or [0])
+        later = [anchor.wall_ms for anchor in self.anchors if anchor.boot > boot]
+        return Stamp(low_ms, max(low_ms, min(later or [sent_ms])), BOUNDED)
+
+    def _last(self, boot: int) -> Anchor | None:
+        for anchor in reversed(self.anchors):
+            if anchor.boot == boot:
+                return anchor
+        return None

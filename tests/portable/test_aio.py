@@ -1,0 +1,59 @@
+from gateway.core import aio
+
+
+def test_aio_a_failing_task_cancels_its_group_and_is_raised() -> None:
+    ended = []
+
+    async def fail() -> None:
+        await aio.sleep_ms(1)
+        raise ValueError("first")
+
+    async def wait() -> None:
+        try:
+            await aio.sleep_ms(60_000)
+        finally:
+            ended.append("cancelled")
+
+    async def main() -> None:
+        async with aio.TaskGroup() as group:
+            group.start(wait())
+            group.start(fail())
+
+    try:
+        aio.run(main())
+    except ValueError as error:
+        assert str(error) == "first"
+        assert ended == ["cancelled"]
+    else:
+        assert False
+
+
+def test_aio_a_group_ends_when_all_its_tasks_have() -> None:
+    done = []
+
+    async def work(name: str) -> None:
+        await aio.sleep_ms(1)
+        done.append(name)
+
+    async def main() -> None:
+        async with aio.TaskGroup() as group:
+            group.start(work("a"))
+            group.start(work("b"))
+
+    aio.run(main())
+    assert sorted(done) == ["a", "b"]
+
+
+def test_aio_within_gives_up_in_time() -> None:
+    async def main() -> int:
+        async def never() -> None:
+            await aio.sleep_ms(60_000)
+
+        before = aio.now_ms()
+        try:
+            await aio.within(20, never())
+        except aio.TimeoutError:
+            return aio.now_ms() - before
+        return -1
+
+    assert 10 <= aio.run(main()) < 5_000

@@ -1,0 +1,41 @@
+from gateway.core.clock import BOUNDED, FIXED_UP, NTP, RTC, SYNCED, Anchor, Clock, Stamp
+
+WALL = 1_800_000_000_000
+
+
+def test_clock_reading_before_its_anchor_is_fixed_up() -> None:
+    clock = Clock(3, [Anchor(3, 60_000, WALL, 5, NTP)])
+    assert clock.wall(3, 59_000, 0) == Stamp(WALL - 1000, WALL - 1000, FIXED_UP)
+    assert clock.wall(3, 61_000, 0) == Stamp(WALL + 1000, WALL + 1000, SYNCED)
+
+
+def test_clock_uses_the_last_anchor_before_a_reading() -> None:
+    stepped = WALL + 86_400_000
+    clock = Clock(1, [Anchor(1, 0, WALL, 0, NTP), Anchor(1, 1000, stepped, 0, NTP)])
+    assert clock.wall(1, 999, 0).low_ms == WALL + 999
+    assert clock.wall(1, 1001, 0).low_ms == stepped + 1
+
+
+def test_clock_boot_without_anchor_is_bounded_by_its_neighbours() -> None:
+    clock = Clock(3, [Anchor(1, 500, WALL, 0, NTP), Anchor(3, 700, WALL + 9000, 0, NTP)])
+    assert clock.wall(2, 123, 0) == Stamp(WALL, WALL + 9000, BOUNDED)
+
+
+def test_clock_never_synced_is_bounded_by_the_time_of_sending() -> None:
+    assert Clock(1).wall(1, 123, WALL) == Stamp(0, WALL, BOUNDED)
+    assert Clock(2, [Anchor(1, 0, WALL, 0, NTP)]).wall(2, 5, 1000) == Stamp(WALL, WALL, BOUNDED)
+
+
+def test_clock_that_nobody_synchronised_gives_bounds_not_a_time() -> None:
+    clock = Clock(1, [Anchor(1, 0, WALL, 60_000, RTC)])
+    assert clock.wall(1, 10, 0) == Stamp(WALL - 59_990, WALL + 60_010, BOUNDED)
+
+
+def test_clock_keeps_only_anchors_that_tell_something_new() -> None:
+    clock = Clock(1)
+    assert clock.observe(1000, WALL, 5, NTP) is not None
+    assert clock.observe(2000, WALL + 1400, 5, NTP) is None
+    assert clock.observe(3000, WALL + 2600, 5, NTP) is not None  # stepped by 600 ms
+    assert clock.observe(3_603_000, WALL + 3_602_600, 5, NTP) is not None  # an hour later
+    assert clock.observe(3_603_001, WALL + 3_602_601, 9, RTC) is not None  # another source
+    assert len(clock.anchors) == 4
