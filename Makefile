@@ -1,1 +1,26 @@
-.PHONY: test
+# Each target sets up .venv by itself; `make demo` or `make test` may be the first command.
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/tidegate demo
+
+test: $(VENV)/.dev
+	tools/setup.sh system
+	$(BIN)/pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/tidegate bench all
+
+$(VENV)/.demo $(VENV)/.dev: setup.cfg pyproject.toml tools/setup.sh
+	tools/setup.sh $(subst .,,$(suffix $@)) $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
