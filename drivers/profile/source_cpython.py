@@ -217,7 +217,7 @@ class _Builder:
     def _scalar(self, node: Node, event: Any) -> None:
         text: str = event.value
         node.text = text
-        node.plain = event.style is None and event.tag is None
+        node.plain = not event.style and event.tag is None
         node.value = text
         if not node.plain:
             return

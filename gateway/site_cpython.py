@@ -1,0 +1,227 @@
+"""A site file (YAML) to a Site: every problem in one run, with line and column.
+
+Knows the file's grammar; does not know which profiles exist or whether a port does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from drivers.profile.source_cpython import LIST, MAP, SCALAR, only, read_source
+from gateway.site import Bus, Device, Platform, Site, Storage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from drivers.profile.report_cpython import Report
+    from drivers.profile.source_cpython import Node
+
+MIB = 1 << 20
+DEVICES_MAX = 247  # unit addresses of one Modbus line
+BUSES_MAX = 32
+_STORAGE = Storage("/var/lib/tidegate/buffer", 32 * MIB, 512 * MIB, 10_000)
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNITS_BYTES = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
+# SenML names (RFC 8428 §4.5.1) and MQTT topic levels, less what shells and URLs stumble over.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_PORT = re.compile(r"/dev/\S+|(rtu\+)?tcp://[^\s/:]+(:\d{1,5})?|/\S+")
+_URL = re.compile(r"mqtts?://[^\s/]+")
+_PIN = re.compile(r"[0-9a-f]{16}")
+
+_SITE = ("gateway", "platform", "buffer", "clock", "profiles", "buses")
+_PLATFORM = ("url", "protocol", "ca", "cert", "key", "username", "password_file")
+_BUFFER = ("path", "crit", "bulk", "commit")
+_BUS = ("port", "framing", "baud", "parity", "data", "stop", "timeout", "pause", "devices")
+_DEVICE = ("profile", "unit", "every", "settings", "alarm", "pin")
+
+
+class SiteFile:
+    """A site file read: `site` (None if it has errors), its `report`, and where devices stand."""
+
+    def __init__(self, path: Path) -> None:
+        source = read_source(path)
+        self.report = source.report
+        self.places: dict[str, Node] = {}
+        self.site: Site | None = None
+        if source.root is not None and self.report.errors == 0:
+            site = _Reader(self.report, self.places).site(source.root)
+            self.site = site if self.report.errors == 0 else None
+
+
+class _Reader:
+    def __init__(self, report: Report, places: dict[str, Node]) -> None:
+        self._report = report
+        self._places = places
+
+    def site(self, root: Node) -> Site:
+        found = self._map(root, _SITE, "the site file")
+        for name in ("gateway", "platform", "buses"):
+            if name not in found:
+                self._bad(root, f"'{name}:' is missing", "E110")
+        return Site(
+            self._text(found.get("gateway"), _NAME, "a gateway id such as 330482-0017", ""),
+            self._platform(found.get("platform")),
+            self._storage(found.get("buffer")),
+            self._choice(found.get("clock"), ("ntp", "system"), "ntp"),
+            self._texts(found.get("profiles"), "a folder"),
+            self._buses(found.get("buses")),
+        )
+
+    def _platform(self, node: Node | None) -> Platform:
+        hint = "mqtt://host:port or mqtts://host:port"
+        if node is None or node.kind == SCALAR:
+            return Platform(self._text(node, _URL, hint, ""))
+        found = self._map(node, _PLATFORM, "platform")
+        if "url" not in found:
+            self._bad(node, "'url:' is missing", "E110")
+        files = {
+            name: os.path.expandvars(self._text(found.get(name), None, "a file", ""))
+            for name in ("ca", "cert", "key", "password_file")
+        }
+        return Platform(
+            self._text(found.get("url"), _URL, hint, ""),
+            self._choice(found.get("protocol"), ("5", "3.1.1"), "5"),
+            username=self._text(found.get("username"), None, "a name", ""),
+            **files,
+        )
+
+    def _storage(self, node: Node | None) -> Storage:
+        if node is None:
+            return _STORAGE
+        found = self._map(node, _BUFFER, "buffer")
+        return Storage(
+            os.path.expandvars(self._text(found.get("path"), None, "a folder", _STORAGE.path)),
+            self._size(found.get("crit"), _STORAGE.crit_bytes),
+            self._size(found.get("bulk"), _STORAGE.bulk_bytes),
+            self._duration(found.get("commit"), _STORAGE.commit_ms),
+        )
+
+    def _buses(self, node: Node | None) -> list[Bus]:
+        if node is None:
+            return []
+        if node.kind != MAP or not node.pairs:
+            self._bad(node, f"buses must map names to ports and devices, not {node.shown}")
+            return []
+        if len(node.pairs) > BUSES_MAX:
+            self._bad(node, f"{len(node.pairs)} buses are more than the {BUSES_MAX} allowed")
+        return [self._bus(key, value) for key, value in node.pairs]
+
+    def _bus(self, key: Node, node: Node) -> Bus:
+        found = self._map(node, _BUS, f"bus {key.shown}")
+        if "port" not in found:
+            self._bad(key, f"bus {key.shown} has no 'port:'", "E110")
+        port = self._text(
+            found.get("port"), _PORT, "a device path, tcp://host:port or rtu+tcp://host:port", ""
+        )
+        default = "tcp" if port.startswith("tcp://") else "rtu"
+        line: dict[str, Any] = {}
+        for name in ("baud", "data", "stop"):
+            if name in found:
+                line[name] = self._integer(found[name], 1, 4_000_000)
+        if "parity" in found:
+            line["parity"] = self._choice(found["parity"], ("none", "even", "odd"), "none")
+        for name in ("timeout", "pause"):
+            if name in found:
+                line[f"{name}_ms"] = self._duration(found[name], 0)
+        return Bus(
+            self._text(key, _NAME, "a name of letters, digits, - _ .", ""),
+            port,
+            self._choice(found.get("framing"), ("rtu", "ascii", "tcp"), default),
+            line,
+            self._devices(key, found.get("devices")),
+        )
+
+    def _devices(self, bus: Node, node: Node | None) -> list[Device]:
+        if node is None or node.kind != MAP or not node.pairs:
+            self._bad(node or bus, f"bus {bus.shown} has no devices", "E110")
+            return []
+        if len(node.pairs) > DEVICES_MAX:
+            self._bad(node, f"{len(node.pairs)} devices are more than the {DEVICES_MAX} of a line")
+        devices = [self._device(key, value) for key, value in node.pairs]
+        units: dict[int, str] = {}
+        for (key, _), device in zip(node.pairs, devices, strict=True):
+            if device.unit in units:
+                other = units[device.unit]
+                self._bad(key, f"unit {device.unit} is '{other}' already: addresses are unique")
+            units[device.unit] = device.name
+            if device.name in self._places:
+                line = self._places[device.name].line
+                self._bad(key, f"device {key.shown} stands twice (line {line})")
+            self._places[device.name] = key
+        return devices
+
+    def _device(self, key: Node, node: Node) -> Device:
+        found = self._map(node, _DEVICE, f"device {key.shown}")
+        if "profile" not in found:
+            self._bad(key, f"device {key.shown} has no 'profile:'", "E110")
+        settings = found.get("settings")
+        values = {}
+        if settings is not None and settings.kind != MAP:
+            self._bad(settings, f"settings must map names to values, not {settings.shown}")
+        elif settings is not None:
+            values = {one.text: value.value for one, value in settings.pairs}
+        return Device(
+            self._text(key, _NAME, "a name of letters, digits, - _ .", ""),
+            self._text(found.get("profile"), None, "maker/model", ""),
+            self._integer(found["unit"], 0, 255) if "unit" in found else 1,
+            self._duration(found.get("every"), 0),
+            values,
+            self._texts(found.get("alarm"), "a channel"),
+            self._text(found.get("pin"), _PIN, "sixteen hexadecimal digits", ""),
+        )
+
+    def _map(self, node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
+        if node.kind != MAP:
+            self._bad(node, f"{what} must be keys and values, not {node.shown}")
+            return {}
+        return only(node, known, what, self._report)
+
+    def _text(
+        self, node: Node | None, pattern: re.Pattern[str] | None, wanted: str, default: str
+    ) -> str:
+        if node is None:
+            return default
+        if node.kind != SCALAR or not node.text or (pattern and not pattern.fullmatch(node.text)):
+            self._bad(node, f"expected {wanted}, not {node.shown}")
+            return default
+        return node.text
+
+    def _texts(self, node: Node | None, wanted: str) -> list[str]:
+        if node is None:
+            return []
+        if node.kind != LIST:
+            return [self._text(node, None, wanted, "")]
+        return [self._text(item, None, wanted, "") for item in node.items]
+
+    def _choice(self, node: Node | None, words: tuple[str, ...], default: str) -> str:
+        if node is not None and node.text not in words:
+            self._bad(node, f"expected {' or '.join(words)}, not {node.shown}")
+        return node.text if node is not None and node.text in words else default
+
+    def _integer(self, node: Node, low: int, high: int) -> int:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self._bad(node, f"expected a whole number {low}..{high}, not {node.shown}")
+            return low
+        return value
+
+    def _duration(self, node: Node | None, default: int) -> int:
+        return self._measure(node, _UNITS_MS, "a time such as 500ms, 10s, 5m or 1h", default)
+
+    def _size(self, node: Node | None, default: int) -> int:
+        return self._measure(node, _UNITS_BYTES, "a size such as 64MiB", default)
+
+    def _measure(self, node: Node | None, units: dict[str, int], wanted: str, default: int) -> int:
+        if node is None:
+            return default
+        found = re.fullmatch(r"([0-9]{1,9})([A-Za-z]+)", node.text)
+        if found is None or found[2] not in units:
+            self._bad(node, f"expected {wanted}, not {node.shown}")
+            return default
+        return int(found[1]) * units[found[2]]
+
+    def _bad(self, node: Node, message: str, code: str = "E111") -> None:
+        self._report.add(code, node, message)

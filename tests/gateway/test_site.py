@@ -1,0 +1,93 @@
+"""Site files: what a good one becomes, and how every mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import ConfigError
+from gateway.site import Device, Platform
+from gateway.site_cpython import SiteFile
+
+GOOD = """\
+gateway: 330482-0017
+platform:
+  url: mqtts://fusion.example:8883
+  key: ${KEYS}/gateway.key
+clock: system
+buffer: {path: /tmp/buffer, bulk: 64MiB, commit: 500ms}
+buses:
+  rs485-1:
+    port: /dev/serial/by-id/usb-FTDI_FT232R-if00-port0
+    baud: 19200
+    parity: even
+    devices:
+      river-3: {profile: holykell/hpt604, unit: 1, alarm: [level]}
+      meter-1: {profile: eastron/sdm630, unit: 3, every: 5s, settings: {ct: 200}}
+  tcp-1:
+    port: tcp://10.0.0.7:502
+    devices:
+      inverter: {profile: sma/sunny-tripower, unit: 126, pin: 00112233aabbccdd}
+"""
+
+# What is wrong, where it stands and what the message must hold.
+BROKEN = [
+    ("gateway: 330482-0017", "gateway: 330482/0017", "1:10: error E111: expected a gateway id"),
+    ("gateway: 330482-0017", "gatway: x", "1:1: error E010: unknown key 'gatway'"),
+    ("mqtts://fusion.example:8883", "http://x", "3:8: error E111: expected mqtt://host:port"),
+    ("clock: system", "clock: gps", "5:8: error E111: expected ntp or system, not 'gps'"),
+    ("commit: 500ms", "commit: 500", "6:49: error E111: expected a time such as 500ms"),
+    ("bulk: 64MiB", "bulk: 64MB", "6:35: error E111: expected a size such as 64MiB"),
+    ("unit: 3", "unit: 300", "expected a whole number 0..255, not '300'"),
+    ("unit: 3", "unit: 1", "14:7: error E111: unit 1 is 'river-3' already"),
+    ("meter-1", "river-3", "error E004: key 'river-3' stands twice"),
+    ("inverter", "river-3", "18:7: error E111: device 'river-3' stands twice (line 13)"),
+    ("parity: even", "parity: 8E1", "expected none or even or odd, not '8E1'"),
+    ("tcp://10.0.0.7:502", "10.0.0.7:502", "error E111: expected a device path, tcp://"),
+    ("pin: 00112233aabbccdd", "pin: 0011", "expected sixteen hexadecimal digits"),
+    ("profile: sma/sunny-tripower, ", "", "18:7: error E110: device 'inverter' has no 'profile:'"),
+    ("    port: tcp://10.0.0.7:502\n", "", "15:3: error E110: bus 'tcp-1' has no 'port:'"),
+]
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "site.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_site_file_becomes_plain_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYS", "/run/keys")
+    read = SiteFile(write(tmp_path, GOOD))
+    assert read.report.text() == ""
+    site = read.site
+    assert site is not None
+    assert site.gateway == "330482-0017"
+    assert site.platform == Platform("mqtts://fusion.example:8883", key="/run/keys/gateway.key")
+    assert (site.storage.bulk_bytes, site.storage.commit_ms) == (64 << 20, 500)
+    serial, tcp = site.buses
+    assert (serial.framing, serial.line) == ("rtu", {"baud": 19200, "parity": "even"})
+    assert (tcp.framing, tcp.port) == ("tcp", "tcp://10.0.0.7:502")
+    assert serial.devices[1] == Device("meter-1", "eastron/sdm630", 3, 5000, {"ct": 200}, [], "")
+    assert tcp.devices[0].pin == "00112233aabbccdd"
+
+
+@pytest.mark.parametrize(("right", "wrong", "message"), BROKEN)
+def test_site_mistake_is_named_with_its_place(
+    tmp_path: Path, right: str, wrong: str, message: str
+) -> None:
+    assert right in GOOD
+    read = SiteFile(write(tmp_path, GOOD.replace(right, wrong)))
+    assert read.site is None
+    assert message in read.report.text()
+
+
+def test_site_all_mistakes_are_named_in_one_run(tmp_path: Path) -> None:
+    text = GOOD.replace("clock: system", "clock: gps").replace("unit: 3", "unit: x")
+    assert SiteFile(write(tmp_path, text)).report.errors == 2
+
+
+def test_site_file_that_is_absent_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        SiteFile(tmp_path / "nowhere.yaml")
