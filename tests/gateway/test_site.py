@@ -37,7 +37,7 @@ BROKEN = [
     ("gateway: 330482-0017", "gatway: x", "1:1: error E010: unknown key 'gatway'"),
     ("mqtts://fusion.example:8883", "http://x", "3:8: error E111: expected mqtt://host:port"),
     ("clock: system", "clock: gps", "5:8: error E111: expected ntp or system, not 'gps'"),
-    ("commit: 500ms", "commit: 500", "6:49: error E111: expected a time such as 500ms"),
+    ("commit: 500ms", "commit: 500", "6:50: error E111: expected a time such as 500ms"),
     ("bulk: 64MiB", "bulk: 64MB", "6:35: error E111: expected a size such as 64MiB"),
     ("unit: 3", "unit: 300", "expected a whole number 0..255, not '300'"),
     ("unit: 3", "unit: 1", "14:7: error E111: unit 1 is 'river-3' already"),
