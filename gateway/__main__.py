@@ -21,10 +21,10 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 # verb: (module with `arguments` and `main`, one line of help)
 VERBS = {
-    "demo": ("tools.demo", "watch simulated sensors arrive, and disturb them"),
+    "demo": ("tools.demo.cli", "watch simulated sensors arrive, and disturb them"),
     "run": ("gateway.agent", "run the gateway of a site file"),
-    "check": ("gateway.check", "say everything that is wrong in a site file"),
-    "explain": ("gateway.explain", "show how a site's devices are polled, and what it costs"),
+    "check": ("tools.site.check", "say everything that is wrong in a site file"),
+    "explain": ("tools.site.explain", "show how a site's devices are polled, and what it costs"),
     "watch": ("tools.watch", "show what a buffer directory holds"),
     "profile": ("tools.profile.cli", "check and test driver profiles"),
     "sim": ("tools.sim.cli", "simulate devices on a pty or a TCP port"),
