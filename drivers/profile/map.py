@@ -1,0 +1,165 @@
+"""A profile with a site's settings: which registers to read, and what they mean.
+
+Knows addresses, dependencies between channels and units; knows no bus and no clock. What the
+device said so far is kept by the caller, in the dictionary `known` (channel id to value in the
+profile's own unit, None where the device gave none).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile import expr, write
+from drivers.profile.image import Field
+from drivers.profile.slot import NEVER, Place, Slot
+from gateway.core.errors import ConfigError
+from gateway.core.reading import GOOD, OUT_OF_RANGE, SENTINEL
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from drivers.profile.expr import Value
+    from drivers.profile.image import Image, Step
+    from drivers.profile.model import Profile
+
+
+class Map:
+    """One device's channels. `channels` are those a reading may come from or a write go to."""
+
+    def __init__(self, profile: Profile, chosen: dict[str, Any], every_ms: int) -> None:
+        self.profile = profile
+        self.settings = write.chosen_settings(profile.settings, chosen)
+        self._slots: dict[str, Slot] = {}
+        order: list[str] = []  # a dictionary does not keep one everywhere
+        for place in _places(profile):
+            if place.when and place.applies({}, self.settings, fixed_only=True) is False:
+                continue
+            if place.id not in self._slots:
+                self._slots[place.id] = Slot(place.id)
+                order.append(place.id)
+            self._slots[place.id].places.append(place)
+        for name in order:
+            self._slots[name].connect(self._slots)
+        self._slots_in_order = _dependencies_first([self._slots[name] for name in order])
+        for slot in self._slots_in_order:
+            slot.pace(every_ms)
+        self.channels = [self._slots[name] for name in order if not self._slots[name].hidden]
+
+    def periods(self) -> list[int]:
+        """Return the periods in ms at which something is to be read; 0 is once."""
+        found = {slot.every_ms for slot in self._slots_in_order if slot.polled}
+        return sorted(found - {NEVER})
+
+    def fields(self, period_ms: int, known: dict[str, Any] | None = None) -> list[Field]:
+        """Return what to read at `period_ms`, with what that depends on, in order of address.
+
+        With `known`, places whose condition is already known not to hold are left out.
+        """
+        wanted: list[Slot] = []
+        for slot in self._slots_in_order:
+            if slot.polled and slot.every_ms == period_ms:
+                slot.gather(wanted, slot.derived and slot.paced)
+        return self._fields(wanted, known or {})
+
+    def identify_fields(self) -> list[Field]:
+        """Return what to read before `identify` can answer."""
+        wanted: list[Slot] = []
+        for name in expr.operands(self.profile.rules):
+            if name in self._slots:
+                self._slots[name].gather(wanted, True)
+        return self._fields(wanted, {})
+
+    def identify(self, known: dict[str, Any]) -> bool | None:
+        """Return whether this is the device of the profile; None if that cannot be said."""
+        if not self.profile.rules:
+            return None
+        answer = expr.evaluate(self.profile.rules, known, self.settings)
+        return None if answer is None else bool(answer)
+
+    def decode(
+        self, image: Image, known: dict[str, Any], period_ms: int | None = None
+    ) -> list[tuple[str, Value, str]]:
+        """Return (channel id, value in the wire unit, quality) for the channels `image` feeds.
+
+        `known` takes every value on the way, hidden ones too. With `period_ms`, only channels
+        of that period are returned: registers read along for others make no readings.
+        """
+        touched: dict[str, str] = {}
+        readings: list[tuple[str, Value, str]] = []
+        for slot in self._slots_in_order:
+            outcome = slot.outcome(image, known, self.settings, touched)
+            if outcome is None:
+                continue
+            value, quality = outcome
+            touched[slot.id] = quality
+            if quality in (GOOD, SENTINEL, OUT_OF_RANGE):
+                known[slot.id] = value
+            else:
+                known.pop(slot.id, None)
+            if not slot.hidden and period_ms in (None, slot.every_ms):
+                readings.append((slot.id, slot.on_the_wire(value), quality))
+        return readings
+
+    def write(self, channel: str, value: Any) -> list[Step]:
+        """Return the steps that set `channel` to `value` (wire unit); ConfigError if illegal."""
+        slot = self._slots.get(channel)
+        for place in slot.places if slot else ():
+            if place.channel.writable:
+                return write.channel_steps(place, value, self.settings)
+        raise ConfigError(f"channel {channel!r} cannot be written")
+
+    def setup_fields(self) -> list[Field]:
+        """Return where the settings live in the device, to read before `setup_steps`."""
+        return write.setting_fields(self.profile.settings)
+
+    def setup_steps(self, known: dict[str, Any], image: Image | None = None) -> list[Step]:
+        """Return what to write when the device comes up: settings that differ, then the setup."""
+        return write.setup_steps(self.profile, self.settings, known, image)
+
+    def value(self, channel: str, known: dict[str, Any]) -> Value:
+        """Return the last value of `channel` in its wire unit, None if there is none."""
+        return self._slots[channel].on_the_wire(known.get(channel))
+
+    def _fields(self, wanted: list[Slot], known: dict[str, Any]) -> list[Field]:
+        feeds: dict[tuple[str, int, int], list[str]] = {}
+        for slot in wanted:
+            for place in slot.places:
+                if place.address is None or not place.channel.readable:
+                    continue
+                if known and place.applies(known, self.settings) is False:
+                    continue
+                key = (place.channel.table, place.address, place.channel.count)
+                names = feeds.setdefault(key, [])
+                if slot.id not in names:
+                    names.append(slot.id)
+        return [Field(key[0], key[1], key[2], tuple(feeds[key])) for key in sorted(feeds)]
+
+
+def _places(profile: Profile) -> list[Place]:
+    found = []
+    for channel in profile.channels:
+        group_step, groups = 0, [""]
+        if channel.group >= 0:
+            group_step, groups = profile.groups[channel.group]
+        for group_index, group in enumerate(groups):
+            for index, suffix in enumerate(channel.suffixes):
+                shift = group_index * group_step + index * channel.step
+                found.append(Place(channel, group, suffix, shift))
+    return found
+
+
+def _dependencies_first(slots: list[Slot]) -> list[Slot]:
+    done: list[Slot] = []
+    seen: set[str] = set()
+
+    def visit(slot: Slot) -> None:
+        if slot.id in seen:
+            return
+        seen.add(slot.id)
+        for other in slot.feeds_on:
+            visit(other)
+        done.append(slot)
+
+    for slot in slots:
+        visit(slot)
+    return done

@@ -1,0 +1,154 @@
+"""A device profile as the agent holds it, loaded from its compiled form (deterministic CBOR).
+
+Knows what a profile says; knows no bus, no unit number and no site. Arrays stay folded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from drivers.profile import expr
+from drivers.profile.decode import ORDERS, Layout
+from drivers.profile.image import BIT_TABLES, HOLDING, TABLES, Field, Image, Step
+from drivers.profile.map import Map
+from drivers.profile.slot import NEVER, ONCE
+from gateway.core import cbor
+from gateway.core.errors import BadReply, ConfigError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["NEVER", "ONCE", "Channel", "Field", "Image", "Map", "Profile", "Step", "load"]
+
+FORMAT = 1  # of the compiled form; a reader refuses any other
+DIGEST_BYTES = 8
+CHANNELS_MAX = 512  # after arrays are expanded
+BUSES = ("modbus",)
+
+
+def load(data: bytes) -> Profile:
+    """Return the profile in compiled form `data`; BadReply if it is not one."""
+    document = cbor.decode(data)
+    if not isinstance(document, dict) or document.get("tidegate") != FORMAT:
+        raise BadReply("not a compiled profile of this format", data[:16])
+    try:
+        return Profile(document, hashlib.sha256(data).digest()[:DIGEST_BYTES])
+    except (ConfigError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BadReply(f"a compiled profile is broken: {error}", data[:16])
+
+
+class Profile:
+    """What is the same for every device of a model.
+
+    `name`, `maker`, `category` (device category or ""), `digest` (8 bytes), `every_ms`, `bus`,
+    `line` (baud parity data stop timeout_ms pause_ms, as far as the profile names them),
+    `unit` (factory address), `max` registers per request or 0, readable `gap`.
+    """
+
+    def __init__(self, document: dict[str, Any], digest: bytes) -> None:
+        self.digest = digest
+        self.name: str = document["name"]
+        self.maker: str = document.get("maker", "")
+        self.category: str = document.get("kind", "")
+        self.every_ms: int = document["every"]
+        self.bus: str = document["bus"]
+        if self.bus not in BUSES:
+            raise ConfigError(f"bus {self.bus!r} is not supported by this version yet")
+        self.line: dict[str, Any] = document.get("line", {})
+        self.unit: int = document.get("unit", 1)
+        self.max: int = document.get("max", 0)
+        self.gap: int = document.get("gap", 0)
+        self.rules: list[Any] = document.get("identify", [])
+        if self.rules:
+            expr.check(self.rules)
+        self.settings = [Setting(one) for one in document.get("settings", [])]
+        self.setup: list[dict[str, Any]] = document.get("setup", [])
+        self.groups = [(one["step"], suffixes(one["of"])) for one in document.get("groups", [])]
+        self.channels = [Channel(one) for one in document["channels"]]
+
+    def device(self, chosen: dict[str, Any] | None = None, every_ms: int | None = None) -> Map:
+        """Return the profile with a site's choice of settings; ConfigError if it is not legal."""
+        return Map(self, chosen or {}, self.every_ms if every_ms is None else every_ms)
+
+
+class Channel:
+    """One channel, or array of channels, of a profile: its compiled keys with defaults filled in.
+
+    `id` holds # where the suffix of its array goes and % where that of its group goes.
+    """
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.id: str = row["id"]
+        self.suffixes = suffixes(row.get("of"))
+        self.step: int = row.get("step", 0)
+        self.group: int = row.get("group", -1)
+        self.at: int | None = row.get("at")
+        self.table: str = row.get("in", HOLDING)
+        if self.table not in TABLES:
+            raise ConfigError(f"unknown table {self.table!r}")
+        self.layout = _layout(row, "bool" if self.table in BIT_TABLES else "u16")
+        self.count = self.layout.words
+        self.scale: Any = row.get("scale", 1)
+        self.offset: Any = row.get("offset", 0)
+        self.linear = self.scale != 1 or self.offset != 0
+        self.map: dict[int, Any] | None = row.get("map")
+        self.flags: dict[int, str] | None = row.get("flags")
+        self.calc: list[Any] = row.get("calc", [])
+        self.when: list[Any] = row.get("if", [])
+        for code in (self.calc, self.when):
+            if code:
+                expr.check(code)
+        self.round: int | None = row.get("round")
+        self.valid: list[Any] | None = row.get("valid")  # [lowest or None, highest or None]
+        self.every_ms: int | None = row.get("every")
+        self.hidden: bool = row.get("hidden", False)
+        self.kind: str = row.get("kind", "")
+        self.unit: str = row.get("unit", "")  # on the wire
+        self.convert: list[Any] | None = row.get("to")  # profile's unit to wire: (v + a) × b / c
+        self.write: dict[str, Any] | None = row.get("write")
+
+    @property
+    def writable(self) -> bool:
+        return self.write is not None
+
+    @property
+    def readable(self) -> bool:
+        return self.write is None or not self.write.get("only", False)
+
+
+class Setting:
+    """What a technician chooses: a number by `name`, written to the device if it has `at`."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.name: str = row["id"]
+        self.at: int | None = row.get("at")
+        self.layout = _layout(row, "u16")
+        self.scale: Any = row.get("scale", 1)
+        self.offset: Any = row.get("offset", 0)
+        self.map: dict[int, str] | None = row.get("map")
+        self.default: Any = row.get("default")
+        self.lowest: Any = row.get("min")
+        self.highest: Any = row.get("max")
+        self.secret: bool = row.get("secret", False)
+        self.function: int = row.get("with", 0)
+
+
+def suffixes(of: Any) -> list[str]:
+    """Return the suffixes of an array: [1, 3] is "1" "2" "3", a list of texts is itself."""
+    if of is None:
+        return [""]
+    if isinstance(of[0], str):
+        return list(of)
+    if of[1] - of[0] >= CHANNELS_MAX:
+        raise ConfigError("an array is too long")
+    return [str(number) for number in range(of[0], of[1] + 1)]
+
+
+def _layout(row: dict[str, Any], type_name: str) -> Layout:
+    order = row.get("order", "ABCD")
+    if order not in ORDERS:
+        raise ConfigError(f"unknown order {order!r}")
+    bits = row.get("bits")
+    pair = (bits[0], bits[1]) if bits else None
+    return Layout(row.get("type", type_name), order, pair, row.get("none", []))

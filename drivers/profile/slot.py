@@ -1,0 +1,264 @@
+"""One channel of one device: when it applies, what it needs, what its registers mean.
+
+Knows the order of evaluation after the raw value: map, scale, calc, round, valid. Knows no bus.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile import expr, number
+from gateway.core.reading import GOOD, OUT_OF_RANGE, SENTINEL, STALE
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from drivers.profile.expr import Value
+    from drivers.profile.image import Image
+    from drivers.profile.model import Channel
+
+    Outcome: TypeAlias = "tuple[Value, str]"  # a value and its quality
+
+ONCE = 0  # a period: read once, when the device comes up
+NEVER = -1  # a period: off until a site asks for it
+
+
+class Place:
+    """One alternative of one channel: where its value stands and how it is computed."""
+
+    def __init__(self, channel: Channel, group: str, suffix: str, shift: int) -> None:
+        self.channel = channel
+        self.id = _named(channel.id, group, suffix)
+        self.address = None if channel.at is None else channel.at + shift
+        self.when = _code(channel.when, group, suffix)
+        self.calc = _code(channel.calc, group, suffix)
+        self.operands = expr.operands(self.when) + expr.operands(self.calc)
+
+    def applies(
+        self, known: dict[str, Any], settings: dict[str, Any], fixed_only: bool = False
+    ) -> bool | None:
+        """Return whether the condition holds; None if an operand is missing.
+
+        With `fixed_only`, a condition on anything but settings is not decided.
+        """
+        if not self.when:
+            return True
+        if fixed_only and [name for name in expr.operands(self.when) if name not in settings]:
+            return None
+        answer = expr.evaluate(self.when, known, settings)
+        return None if answer is None else bool(answer)
+
+    def computed(
+        self,
+        value: Value,
+        known: dict[str, Any],
+        settings: dict[str, Any],
+        touched: dict[str, str],
+    ) -> Outcome:
+        """Return what follows from the raw `value`: map, scale, calc, round, valid."""
+        channel = self.channel
+        if value is not None:
+            value = _meaning(channel, value)
+            if value is None:
+                return None, OUT_OF_RANGE
+        if self.calc:
+            value = expr.evaluate(self.calc, known, settings, value)
+            if value is None:
+                return None, self.lacking(known, settings, touched)
+        if isinstance(value, (bool, str)):
+            return value, GOOD
+        if channel.round is not None and value is not None:
+            value = number.rounded(value, channel.round)
+        if channel.valid and not _within(value, channel.valid):
+            return None, OUT_OF_RANGE
+        return (None, OUT_OF_RANGE) if value is None else (value, GOOD)
+
+    def lacking(
+        self, known: dict[str, Any], settings: dict[str, Any], touched: dict[str, str]
+    ) -> str:
+        """Return the quality that explains why an expression of this place has no value."""
+        for name in self.operands:
+            if name in settings or known.get(name) is not None:
+                continue
+            quality = touched.get(name, SENTINEL if name in known else STALE)
+            return quality if quality != GOOD else SENTINEL
+        return OUT_OF_RANGE
+
+
+class Slot:
+    """One channel of one device: `id`, `kind`, wire `unit`, `every_ms` (0 once, -1 never)."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.places: list[Place] = []
+        self.feeds_on: list[Slot] = []
+        self.every_ms = NEVER
+
+    @property
+    def kind(self) -> str:
+        return self.places[0].channel.kind
+
+    @property
+    def unit(self) -> str:
+        return self.places[0].channel.unit
+
+    @property
+    def hidden(self) -> bool:
+        return self.places[0].channel.hidden
+
+    @property
+    def writable(self) -> bool:
+        return any(place.channel.writable for place in self.places)
+
+    @property
+    def readable(self) -> bool:
+        return self.places[0].channel.readable
+
+    @property
+    def repeat_ms(self) -> int:
+        """How often a written value must be written again, 0 for not at all."""
+        for place in self.places:
+            if place.channel.write:
+                return int(place.channel.write.get("repeat", 0))
+        return 0
+
+    @property
+    def derived(self) -> bool:
+        return all(place.address is None for place in self.places)
+
+    @property
+    def paced(self) -> bool:
+        """Whether the profile gives this channel a pace of its own."""
+        return self.places[0].channel.every_ms not in (None, NEVER)
+
+    @property
+    def polled(self) -> bool:
+        return self.readable and (self.paced or not self.hidden)
+
+    def connect(self, slots: dict[str, Slot]) -> None:
+        """Note which other slots the expressions of this one use."""
+        for place in self.places:
+            for name in place.operands:
+                if name in slots and slots[name] not in self.feeds_on and name != self.id:
+                    self.feeds_on.append(slots[name])
+
+    def pace(self, every_ms: int) -> None:
+        """Settle the period: its own, else that of the quickest operand, else `every_ms`."""
+        own = self.places[0].channel.every_ms
+        self.every_ms = every_ms if own is None else own
+        if own is None and self.derived:
+            periods = [slot.every_ms for slot in self.feeds_on if slot.every_ms > 0]
+            self.every_ms = min(periods) if periods else ONCE
+
+    def gather(self, found: list[Slot], all_operands: bool) -> None:
+        """Add this slot and the operands to be read with it to `found`."""
+        if self in found:
+            return
+        found.append(self)
+        for slot in self.feeds_on:
+            if slot.every_ms == ONCE and slot.paced and self.every_ms != ONCE:
+                continue
+            if all_operands or not slot.paced:
+                slot.gather(found, all_operands)
+
+    def outcome(
+        self,
+        image: Image,
+        known: dict[str, Any],
+        settings: dict[str, Any],
+        touched: dict[str, str],
+    ) -> Outcome | None:
+        """Return value and quality if the image has news for this channel, else None."""
+        for place in self.places:
+            applies = place.applies(known, settings)
+            if applies is None:
+                if self._news(place, image, touched):
+                    return None, place.lacking(known, settings, touched)
+                return None
+            if applies:
+                return self._read(place, image, known, settings, touched)
+        known[self.id] = None
+        return None
+
+    def on_the_wire(self, value: Value) -> Value:
+        """Return a value of the profile's unit in the unit of the kind."""
+        convert = self.places[0].channel.convert
+        if convert is None or value is None or isinstance(value, (bool, str)):
+            return value
+        shifted = number.plus(value, convert[0]) if convert[0] else value
+        scaled = None if shifted is None else number.times(shifted, convert[1])
+        if scaled is None or convert[2] == 1:
+            return scaled
+        return number.over(scaled, convert[2])
+
+    def _read(
+        self,
+        place: Place,
+        image: Image,
+        known: dict[str, Any],
+        settings: dict[str, Any],
+        touched: dict[str, str],
+    ) -> Outcome | None:
+        channel = place.channel
+        if not channel.readable:
+            return None
+        if place.address is None:
+            if not self._news(place, image, touched):
+                return None
+            return place.computed(None, known, settings, touched)
+        data = image.take(channel.table, place.address, channel.count)
+        if data is None:
+            quality = image.why(channel.table, place.address, channel.count)
+            return None if quality is None else (None, quality)
+        value, quality = channel.layout.value(data)
+        if value is None:
+            return None, quality
+        return place.computed(value, known, settings, touched)
+
+    def _news(self, place: Place, image: Image, touched: dict[str, str]) -> bool:
+        if [name for name in place.operands if name in touched]:
+            return True
+        if place.address is None:
+            return False
+        spot = (place.channel.table, place.address, place.channel.count)
+        return image.take(*spot) is not None or image.why(*spot) is not None
+
+
+def _named(name: str, group: str, suffix: str) -> str:
+    return name.replace("%", group).replace("#", suffix)
+
+
+def _code(code: list[Any], group: str, suffix: str) -> list[Any]:
+    done: list[Any] = []
+    for item in code:
+        if item == "#":
+            done.append(_suffix_value(suffix or group))
+        elif expr.is_name(item):
+            done.append(_named(item, group, suffix))
+        else:
+            done.append(item)
+    return done
+
+
+def _suffix_value(suffix: str) -> int | str:
+    return int(suffix) if suffix.isdigit() else "'" + suffix
+
+
+def _meaning(channel: Channel, value: Value) -> Value:
+    if channel.map is not None:
+        return channel.map.get(int(value)) if isinstance(value, (bool, int)) else None
+    if channel.flags is not None and isinstance(value, int):
+        bits = sorted(channel.flags)
+        return ",".join([channel.flags[bit] for bit in bits if value >> bit & 1])
+    if channel.linear and value is not None and not isinstance(value, (bool, str)):
+        scaled = number.times(value, channel.scale)
+        return None if scaled is None else number.plus(scaled, channel.offset)
+    return value
+
+
+def _within(value: Any, valid: list[Any]) -> bool:
+    if value is None:
+        return False
+    if valid[0] is not None and number.less(value, valid[0]):
+        return False
+    return valid[1] is None or not number.less(valid[1], value)

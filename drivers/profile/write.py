@@ -1,0 +1,165 @@
+"""Values to register writes: channels, settings and the setup of a device.
+
+Knows limits, units and write functions; does not know whether a device took the value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile import expr, number
+from drivers.profile.decode import Layout
+from drivers.profile.image import BIT_TABLES, HOLDING, Field, Step
+from gateway.core.decimal import Decimal
+from gateway.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from drivers.profile.image import Image
+    from drivers.profile.model import Channel, Profile, Setting
+    from drivers.profile.slot import Place
+
+WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 5, 6, 15, 16
+
+
+def chosen_settings(settings: list[Setting], chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return every setting's value, labels turned into their numbers; ConfigError if illegal."""
+    names = [setting.name for setting in settings]
+    for name in sorted(chosen):
+        if name not in names:
+            raise ConfigError(f"unknown setting {name!r}; the profile has: {', '.join(names)}")
+    return {one.name: _chosen(one, chosen.get(one.name, one.default)) for one in settings}
+
+
+def channel_steps(place: Place, value: Any, settings: dict[str, Any]) -> list[Step]:
+    """Return the steps that set one channel to `value`, given in its wire unit."""
+    channel = place.channel
+    how = channel.write or {}
+    profile_value = _from_wire(channel, value)
+    _limits(channel.id, profile_value, how.get("min"), how.get("max"))
+    raw = _raw(profile_value, channel.map, channel.scale, channel.offset, channel.layout)
+    steps = how.get("steps")
+    if steps is None:
+        assert place.address is not None
+        data = channel.layout.pattern(raw)
+        function = how.get("with", 0)
+        return [_step(channel.table, place.address, data, function, 0, channel.readable)]
+    found = []
+    for row in steps:
+        shift = 0 if place.address is None else place.address - (channel.at or 0)
+        item = expr.evaluate(row["value"], {}, settings, raw)
+        found.append(_row_step(row, item, row["at"] + shift))
+    return found
+
+
+def setting_fields(settings: list[Setting]) -> list[Field]:
+    """Return where the settings live in the device."""
+    fields = []
+    for setting in settings:
+        if setting.at is not None:
+            fields.append(Field(HOLDING, setting.at, setting.layout.words, ()))
+    return fields
+
+
+def setup_steps(
+    profile: Profile, settings: dict[str, Any], known: dict[str, Any], image: Image | None
+) -> list[Step]:
+    """Return the settings that `image` does not already hold, then the setup that applies."""
+    steps = []
+    for setting in profile.settings:
+        value = settings[setting.name]
+        if setting.at is None or value is None:
+            continue
+        value = _raw(value, None, setting.scale, setting.offset, setting.layout)
+        data = setting.layout.pattern(value)
+        if image is None or image.take(HOLDING, setting.at, setting.layout.words) != data:
+            steps.append(_step(HOLDING, setting.at, data, setting.function, 0, True))
+    for row in profile.setup:
+        if "if" in row and not expr.evaluate(row["if"], known, settings):
+            continue
+        value = expr.evaluate(row["value"], known, settings)
+        if value is not None:
+            steps.append(_row_step(row, value, row["at"]))
+    return steps
+
+
+def _chosen(setting: Setting, value: Any) -> Any:
+    if value is None:
+        if setting.secret:
+            return None
+        raise ConfigError(f"setting {setting.name!r} must be chosen")
+    if setting.map is not None and isinstance(value, str):
+        for code in sorted(setting.map):
+            if setting.map[code] == value:
+                return code
+        labels = ", ".join([setting.map[code] for code in sorted(setting.map)])
+        raise ConfigError(f"setting {setting.name!r} is {value!r}, not one of: {labels}")
+    if setting.map is not None and value not in setting.map:
+        raise ConfigError(f"setting {setting.name!r} is {value}, which its map does not hold")
+    if isinstance(value, bool):
+        return int(value) if setting.at is not None else value
+    _limits(f"setting {setting.name}", value, setting.lowest, setting.highest)
+    return value
+
+
+def _from_wire(channel: Channel, value: Any) -> Any:
+    if channel.convert is None or isinstance(value, (bool, str)):
+        return value
+    scaled = number.times(value, channel.convert[2])
+    shifted = None if scaled is None else number.over(scaled, channel.convert[1])
+    result = None if shifted is None else number.minus(shifted, channel.convert[0])
+    if result is None:
+        raise ConfigError(f"{value} is beyond what channel {channel.id!r} can hold")
+    return result
+
+
+def _limits(name: str, value: Any, lowest: Any, highest: Any) -> None:
+    if lowest is None and highest is None:
+        return
+    if isinstance(value, (bool, str)):
+        raise ConfigError(f"{name}: {value!r} is no number")
+    if (lowest is not None and number.less(value, lowest)) or (
+        highest is not None and number.less(highest, value)
+    ):
+        raise ConfigError(f"{name}: {value} is outside {lowest}..{highest}")
+
+
+def _raw(value: Any, labels: Any, scale: Any, offset: Any, layout: Layout) -> Any:
+    if labels is not None:
+        for code in sorted(labels):
+            if labels[code] == value:
+                return code
+        raise ConfigError(f"{value!r} is not one of: {', '.join(_texts(labels))}")
+    if isinstance(value, (bool, str)) or not isinstance(value, (int, Decimal)):
+        return value
+    shifted = number.minus(value, offset)
+    raw = None if shifted is None else number.over(shifted, scale)
+    if raw is None:
+        raise ConfigError(f"{value} is beyond what the register can hold")
+    if layout.base != "f":
+        return number.rounded(raw, 0)  # the nearest step the device has
+    return raw
+
+
+def _texts(labels: dict[int, Any]) -> list[str]:
+    return [str(labels[code]) for code in sorted(labels)]
+
+
+def _row_step(row: dict[str, Any], value: Any, address: int) -> Step:
+    table = row.get("in", HOLDING)
+    layout = Layout(row.get("type", "u16"), row.get("order", "ABCD"), None, [])
+    data = layout.pattern(value)
+    return _step(table, address, data, row.get("with", 0), row.get("wait", 0), False)
+
+
+def _step(
+    table: str, address: int, data: bytes, function: int, wait_ms: int, read_back: bool
+) -> Step:
+    if table in BIT_TABLES:
+        values: tuple[int, ...] = (1 if data[-1] else 0,)
+        return Step(table, function or WRITE_COIL, address, values, wait_ms, read_back)
+    values = tuple([data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)])
+    if not function:
+        function = WRITE_REGISTER if len(values) == 1 else WRITE_REGISTERS
+    return Step(table, function, address, values, wait_ms, read_back)
