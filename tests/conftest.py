@@ -1,0 +1,13 @@
+"""How hard hypothesis tries: enough to work by at home, ten thousand examples under CI=true."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("work", deadline=None)
+settings.register_profile(
+    "ci", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("CI") else "work")
