@@ -43,7 +43,8 @@ environment() {
     fi
     echo "setup: installing tidegate[$extra] and what it needs"
     "$venv/bin/pip" install -q --disable-pip-version-check --upgrade pip "setuptools>=77" wheel
-    "$venv/bin/pip" install -q --disable-pip-version-check --no-build-isolation -e ".[$extra]"
+    PYTHONWARNINGS=ignore "$venv/bin/pip" install -q --disable-pip-version-check \
+        --no-build-isolation -e ".[$extra]"
     touch "$venv/.$extra"
 }
 

@@ -1,1 +1,0 @@
-"""Pure steps between a sensor and the buffer: readings in, readings out."""
