@@ -52,7 +52,8 @@ class Layout:
         if self.base == "str":
             return self._text(data[: self.size])
         if self.base == "hex":
-            return binascii.hexlify(data[: self.size]).decode(), GOOD
+            digits = binascii.hexlify(data[: self.size]).decode()
+            return (None, SENTINEL) if digits in self.none else (digits, GOOD)
         size = self.size if self.base != "bool" else 8 * len(data)
         pattern = int.from_bytes(data, "big") & ((1 << size) - 1)
         if self.bits:

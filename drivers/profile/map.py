@@ -31,7 +31,7 @@ class Map:
         self.settings = write.chosen_settings(profile.settings, chosen)
         self._slots: dict[str, Slot] = {}
         order: list[str] = []  # a dictionary does not keep one everywhere
-        for place in _places(profile):
+        for place in places(profile):
             if place.when and place.applies({}, self.settings, fixed_only=True) is False:
                 continue
             if place.id not in self._slots:
@@ -87,17 +87,17 @@ class Map:
         touched: dict[str, str] = {}
         readings: list[tuple[str, Value, str]] = []
         for slot in self._slots_in_order:
-            outcome = slot.outcome(image, known, self.settings, touched)
-            if outcome is None:
+            news = slot.news(image, known, self.settings, touched)
+            if news is None:
                 continue
-            value, quality = outcome
+            value, wire_value, quality = news
             touched[slot.id] = quality
             if quality in (GOOD, SENTINEL, OUT_OF_RANGE):
                 known[slot.id] = value
             else:
                 known.pop(slot.id, None)
             if not slot.hidden and period_ms in (None, slot.every_ms):
-                readings.append((slot.id, slot.on_the_wire(value), quality))
+                readings.append((slot.id, wire_value, quality))
         return readings
 
     def write(self, channel: str, value: Any) -> list[Step]:
@@ -116,10 +116,6 @@ class Map:
         """Return what to write when the device comes up: settings that differ, then the setup."""
         return write.setup_steps(self.profile, self.settings, known, image)
 
-    def value(self, channel: str, known: dict[str, Any]) -> Value:
-        """Return the last value of `channel` in its wire unit, None if there is none."""
-        return self._slots[channel].on_the_wire(known.get(channel))
-
     def _fields(self, wanted: list[Slot], known: dict[str, Any]) -> list[Field]:
         feeds: dict[tuple[str, int, int], list[str]] = {}
         for slot in wanted:
@@ -135,7 +131,8 @@ class Map:
         return [Field(key[0], key[1], key[2], tuple(feeds[key])) for key in sorted(feeds)]
 
 
-def _places(profile: Profile) -> list[Place]:
+def places(profile: Profile) -> list[Place]:
+    """Return every channel with its arrays and groups expanded, alternatives side by side."""
     found = []
     for channel in profile.channels:
         group_step, groups = 0, [""]

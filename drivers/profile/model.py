@@ -123,7 +123,8 @@ class Setting:
     def __init__(self, row: dict[str, Any]) -> None:
         self.name: str = row["id"]
         self.at: int | None = row.get("at")
-        self.layout = _layout(row, "u16")
+        self.table: str = row.get("in", HOLDING)
+        self.layout = _layout(row, "bool" if self.table in BIT_TABLES else "u16")
         self.scale: Any = row.get("scale", 1)
         self.offset: Any = row.get("offset", 0)
         self.map: dict[int, str] | None = row.get("map")

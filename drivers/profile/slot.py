@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from drivers.profile.image import Image
     from drivers.profile.model import Channel
 
-    Outcome: TypeAlias = "tuple[Value, str]"  # a value and its quality
+    Outcome: TypeAlias = "tuple[Value, str]"  # a value in the profile's unit, and its quality
+    News: TypeAlias = "tuple[Value, Value, str]"  # profile's unit, wire unit, quality
 
 ONCE = 0  # a period: read once, when the device comes up
 NEVER = -1  # a period: off until a site asks for it
@@ -48,14 +49,63 @@ class Place:
         answer = expr.evaluate(self.when, known, settings)
         return None if answer is None else bool(answer)
 
-    def computed(
+    def fed(self, image: Image, touched: dict[str, str]) -> bool:
+        """Return whether the image, or an operand it fed, says something new about this place."""
+        if not self.channel.readable:
+            return False
+        if self.address is None:
+            return bool([name for name in self.operands if name in touched])
+        spot = (self.channel.table, self.address, self.channel.count)
+        return image.take(*spot) is not None or image.why(*spot) is not None
+
+    def read(
+        self,
+        image: Image,
+        known: dict[str, Any],
+        settings: dict[str, Any],
+        touched: dict[str, str],
+    ) -> Outcome:
+        """Return the value of a place that is fed."""
+        channel = self.channel
+        if self.address is None:
+            return self._computed(None, known, settings, touched)
+        data = image.take(channel.table, self.address, channel.count)
+        if data is None:
+            return None, image.why(channel.table, self.address, channel.count) or STALE
+        value, quality = channel.layout.value(data)
+        if value is None:
+            return None, quality
+        return self._computed(value, known, settings, touched)
+
+    def on_the_wire(self, value: Value) -> Value:
+        """Return a value of the profile's unit in the unit of the kind."""
+        convert = self.channel.convert
+        if convert is None or value is None or isinstance(value, (bool, str)):
+            return value
+        shifted = number.plus(value, convert[0]) if convert[0] else value
+        scaled = None if shifted is None else number.times(shifted, convert[1])
+        if scaled is None or convert[2] == 1:
+            return scaled
+        return number.over(scaled, convert[2])
+
+    def lacking(
+        self, known: dict[str, Any], settings: dict[str, Any], touched: dict[str, str]
+    ) -> str:
+        """Return the quality that explains why an expression of this place has no value."""
+        for name in self.operands:
+            if name in settings or known.get(name) is not None:
+                continue
+            quality = touched.get(name, SENTINEL if name in known else STALE)
+            return quality if quality != GOOD else SENTINEL
+        return OUT_OF_RANGE
+
+    def _computed(
         self,
         value: Value,
         known: dict[str, Any],
         settings: dict[str, Any],
         touched: dict[str, str],
     ) -> Outcome:
-        """Return what follows from the raw `value`: map, scale, calc, round, valid."""
         channel = self.channel
         if value is not None:
             value = _meaning(channel, value)
@@ -72,17 +122,6 @@ class Place:
         if channel.valid and not _within(value, channel.valid):
             return None, OUT_OF_RANGE
         return (None, OUT_OF_RANGE) if value is None else (value, GOOD)
-
-    def lacking(
-        self, known: dict[str, Any], settings: dict[str, Any], touched: dict[str, str]
-    ) -> str:
-        """Return the quality that explains why an expression of this place has no value."""
-        for name in self.operands:
-            if name in settings or known.get(name) is not None:
-                continue
-            quality = touched.get(name, SENTINEL if name in known else STALE)
-            return quality if quality != GOOD else SENTINEL
-        return OUT_OF_RANGE
 
 
 class Slot:
@@ -161,67 +200,29 @@ class Slot:
             if all_operands or not slot.paced:
                 slot.gather(found, all_operands)
 
-    def outcome(
+    def news(
         self,
         image: Image,
         known: dict[str, Any],
         settings: dict[str, Any],
         touched: dict[str, str],
-    ) -> Outcome | None:
-        """Return value and quality if the image has news for this channel, else None."""
+    ) -> News | None:
+        """Return what the image says about this channel, None if nothing."""
         for place in self.places:
             applies = place.applies(known, settings)
-            if applies is None:
-                if self._news(place, image, touched):
-                    return None, place.lacking(known, settings, touched)
+            if applies is False:
+                continue
+            if not place.fed(image, touched):
                 return None
-            if applies:
-                return self._read(place, image, known, settings, touched)
+            if applies is None:
+                return None, None, place.lacking(known, settings, touched)
+            value, quality = place.read(image, known, settings, touched)
+            wire_value = place.on_the_wire(value)
+            if wire_value is None and quality == GOOD:
+                quality = OUT_OF_RANGE
+            return value, wire_value, quality
         known[self.id] = None
         return None
-
-    def on_the_wire(self, value: Value) -> Value:
-        """Return a value of the profile's unit in the unit of the kind."""
-        convert = self.places[0].channel.convert
-        if convert is None or value is None or isinstance(value, (bool, str)):
-            return value
-        shifted = number.plus(value, convert[0]) if convert[0] else value
-        scaled = None if shifted is None else number.times(shifted, convert[1])
-        if scaled is None or convert[2] == 1:
-            return scaled
-        return number.over(scaled, convert[2])
-
-    def _read(
-        self,
-        place: Place,
-        image: Image,
-        known: dict[str, Any],
-        settings: dict[str, Any],
-        touched: dict[str, str],
-    ) -> Outcome | None:
-        channel = place.channel
-        if not channel.readable:
-            return None
-        if place.address is None:
-            if not self._news(place, image, touched):
-                return None
-            return place.computed(None, known, settings, touched)
-        data = image.take(channel.table, place.address, channel.count)
-        if data is None:
-            quality = image.why(channel.table, place.address, channel.count)
-            return None if quality is None else (None, quality)
-        value, quality = channel.layout.value(data)
-        if value is None:
-            return None, quality
-        return place.computed(value, known, settings, touched)
-
-    def _news(self, place: Place, image: Image, touched: dict[str, str]) -> bool:
-        if [name for name in place.operands if name in touched]:
-            return True
-        if place.address is None:
-            return False
-        spot = (place.channel.table, place.address, place.channel.count)
-        return image.take(*spot) is not None or image.why(*spot) is not None
 
 
 def _named(name: str, group: str, suffix: str) -> str:

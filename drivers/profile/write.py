@@ -58,7 +58,7 @@ def setting_fields(settings: list[Setting]) -> list[Field]:
     fields = []
     for setting in settings:
         if setting.at is not None:
-            fields.append(Field(HOLDING, setting.at, setting.layout.words, ()))
+            fields.append(Field(setting.table, setting.at, setting.layout.words, ()))
     return fields
 
 
@@ -73,8 +73,10 @@ def setup_steps(
             continue
         value = _raw(value, None, setting.scale, setting.offset, setting.layout)
         data = setting.layout.pattern(value)
-        if image is None or image.take(HOLDING, setting.at, setting.layout.words) != data:
-            steps.append(_step(HOLDING, setting.at, data, setting.function, 0, True))
+        step = _step(setting.table, setting.at, data, setting.function, 0, True)
+        held = image.take(setting.table, setting.at, setting.layout.words) if image else None
+        if held != (bytes(step.values) if setting.table in BIT_TABLES else data):
+            steps.append(step)
     for row in profile.setup:
         if "if" in row and not expr.evaluate(row["if"], known, settings):
             continue

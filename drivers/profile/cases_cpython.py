@@ -1,0 +1,140 @@
+"""Reads the tests of a profile: bytes as on the wire, and what they must mean.
+
+Knows their form and the channels' names; runs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile import schema, values_cpython
+from drivers.profile.image import BIT_TABLES, TABLES
+from drivers.profile.report_cpython import near
+from drivers.profile.source_cpython import LIST, MAP, SCALAR
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from drivers.profile.names_cpython import Names
+    from drivers.profile.report_cpython import Report
+    from drivers.profile.source_cpython import Node
+
+    Frame: TypeAlias = "tuple[Node, bytes]"
+
+TESTS_MAX = 200
+
+
+class Case:
+    """One test. Images hold (table, wire address, bytes as an Image takes them)."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.sent: list[Frame] = []
+        self.received: list[Frame] = []
+        self.images: list[tuple[str, int, bytes]] = []
+        self.settings: dict[str, Any] = {}
+        self.gives: dict[str, Node] = {}
+        self.gives_nothing = False
+        self.write: dict[str, Node] = {}
+        self.sends: list[Frame] = []
+
+    @property
+    def channels(self) -> set[str]:
+        """The ids this test says something about."""
+        return set(self.gives) | set(self.write)
+
+
+def read_cases(node: Node | None, names: Names, base: int, report: Report) -> list[Case]:
+    """Return the tests under `node`; what is wrong with their form is reported."""
+    if node is None:
+        return []
+    if node.kind != LIST or not 0 < len(node.items) <= TESTS_MAX:
+        report.add("E060", node, f"tests must be a list of 1 to {TESTS_MAX} tests")
+        return []
+    return [_case(item, names, base, report) for item in node.items]
+
+
+def _case(node: Node, names: Names, base: int, report: Report) -> Case:
+    case = Case(node)
+    keys = values_cpython.read(node, schema.TEST, "a test", report)
+    case.sent, case.received = keys.get("sent", []), keys.get("received", [])
+    case.sends = keys.get("sends", [])
+    for table in TABLES:
+        for address, value in keys.get(table, []):
+            data = _words(table, value, report)
+            if data is not None and address >= base:
+                case.images.append((table, address - base, data))
+            elif data is not None:
+                report.add("E024", value, f"address {address} is below base {base}")
+    case.images.sort(key=lambda one: one[:2])
+    _check_form(case, keys, report)
+    for name in ("gives", "write"):
+        given = keys.get(name)
+        if given is not None and given.kind == MAP:
+            setattr(case, name, _expected(given, names, report))
+    if "settings" in keys:
+        _settings(case, keys["settings"], names, report)
+    return case
+
+
+def _check_form(case: Case, keys: dict[str, Any], report: Report) -> None:
+    node = case.node
+    if node.kind != MAP:
+        return
+    gives = keys.get("gives")
+    if ("write" in keys) != ("sends" in keys):
+        report.add("E060", node, "'write' and 'sends' go together")
+    if "write" in keys:
+        if keys["write"].kind != MAP or len(keys["write"].pairs) != 1:
+            report.add("E060", keys["write"], "one channel and its value is wanted here")
+        return
+    if gives is None:
+        report.add("E060", node, "the test does not say what the bytes give")
+    elif gives.kind == SCALAR and gives.text == "nothing":
+        case.gives_nothing = True
+    elif gives.kind != MAP or not gives.pairs:
+        hint = "a map of channels to values, or the word nothing"
+        report.add("E060", gives, f"{gives.shown} is no expectation", hint)
+    if len(case.sent) != len(case.received):
+        hint = "Modbus answers hold no address: the request tells it"
+        report.add("E060", node, "'sent' and 'received' go in pairs", hint)
+    if not case.received and not case.images:
+        report.add("E060", node, "the test has no bytes")
+
+
+def _words(table: str, node: Node, report: Report) -> bytes | None:
+    text = node.text
+    if table in BIT_TABLES:
+        bits = "".join(text.split())
+        if not bits or bits.strip("01"):
+            report.add("E060", node, f"bits such as 10000001 are wanted, not {node.shown}")
+            return None
+        return bytes(int(bit) for bit in bits)
+    data = values_cpython.hex_bytes(text)
+    if data is None or len(data) % 2:
+        report.add("E060", node, f"words in hex such as 00FF 1234 are wanted, not {node.shown}")
+        return None
+    return data
+
+
+def _expected(node: Node, names: Names, report: Report) -> dict[str, Node]:
+    found = {}
+    for key, value in node.pairs:
+        if key.text in names.channels:
+            found[key.text] = value
+        else:
+            hint = near(key.text, names.channels)
+            report.add("E061", key, f"there is no channel {key.shown}", hint)
+    return found
+
+
+def _settings(case: Case, node: Node, names: Names, report: Report) -> None:
+    if node.kind != MAP:
+        report.add("E011", node, f"settings must be a map, not {node.shown}")
+        return
+    for key, value in node.pairs:
+        if key.text in names.settings:
+            case.settings[key.text] = value.value
+        else:
+            hint = near(key.text, names.settings)
+            report.add("E061", key, f"there is no setting {key.shown}", hint)

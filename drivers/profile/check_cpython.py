@@ -1,0 +1,309 @@
+"""Checks a whole profile as written and turns it into its compiled document.
+
+One pass finds every problem; the document exists only if there is no error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile import cases_cpython, graph_cpython, schema, values_cpython
+from drivers.profile.channel_cpython import Draft, Group, read_channel
+from drivers.profile.expr_cpython import BadExpression, compile_text
+from drivers.profile.image import HOLDING
+from drivers.profile.model import FORMAT, Setting
+from drivers.profile.names_cpython import Names, Pattern, expand, pattern
+from drivers.profile.report_cpython import near
+from drivers.profile.source_cpython import LIST, MAP, SCALAR, Node, Source, load_source
+from drivers.profile.write import chosen_settings
+from drivers.profile.write_cpython import read_steps, read_write
+from gateway.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from drivers.profile.cases_cpython import Case
+    from drivers.profile.report_cpython import Report
+
+EVERY_MS = 60_000  # poll period of a profile that names none
+
+
+class Checked:
+    """What a check found: the `report`, the compiled `document` or None, the tests."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.document: dict[str, Any] | None = None
+        self.cases: list[Case] = []
+        self.base = 0  # number the profile gives the first register
+
+
+def check_text(text: str, name: str) -> Checked:
+    """Return everything there is to say about the profile in `text`."""
+    return check_source(load_source(text, name))
+
+
+def check_source(source: Source) -> Checked:
+    """Return everything there is to say about a profile that was read as YAML."""
+    checked = Checked(source.report)
+    if source.root is None or source.root.kind != MAP:
+        if not source.report.errors:
+            place = source.root or Node(SCALAR, 1, 1, 1)
+            source.report.add("E011", place, "a profile is a map of keys")
+        return checked
+    checker = _Checker(source.root, source.report)
+    document = checker.document()
+    checked.base = checker.base
+    checked.cases = cases_cpython.read_cases(
+        checker.keys.get("tests"), checker.names, checker.base, source.report
+    )
+    if not source.report.errors:
+        counted = "base" in checker.bus
+        graph_cpython.check(document, checker.drafts, counted, checked.cases, source.report)
+    if not source.report.errors:
+        checked.document = document
+    return checked
+
+
+class _Checker:
+    def __init__(self, root: Node, report: Report) -> None:
+        self.root = root
+        self.report = report
+        others = tuple((bus, "node", "") for bus in schema.BUSES if bus != "modbus")
+        self.keys = values_cpython.read(root, schema.PROFILE + others, "the profile", report)
+        self.names = Names()
+        self.drafts: list[Draft] = []
+        self.groups: list[dict[str, Any]] = []
+        self.bus: dict[str, Any] = {}
+        self.base = 0
+
+    def document(self) -> dict[str, Any]:
+        """Return the compiled document; it is of use only if nothing was reported."""
+        keys = self.keys
+        for name in schema.REQUIRED:
+            if name not in keys and self.root.get(name) is None:
+                self.report.add("E013", self.root, f"the profile has no '{name}'")
+        self._category()
+        self._bus()
+        document: dict[str, Any] = {"tidegate": FORMAT, "name": keys.get("name", "")}
+        for name in ("maker", "kind"):
+            if name in keys:
+                document[name] = keys[name]
+        document["every"] = keys.get("every", self.bus.get("every", EVERY_MS))
+        document["bus"] = "modbus"
+        document.update(self._line())
+        self._read_channels()
+        settings = self._settings()
+        if settings:
+            document["settings"] = settings
+        for draft in self.drafts:
+            self._expressions(draft)
+        if self.groups:
+            document["groups"] = self.groups
+        document["channels"] = [draft.row for draft in self.drafts]
+        if "identify" in keys:
+            document["identify"] = self._compiled(keys["identify"], self._name())
+        if "setup" in keys:
+            document["setup"] = self._setup(keys["setup"])
+        return document
+
+    def _category(self) -> None:
+        kind = self.keys.get("kind")
+        if kind and kind not in schema.CATEGORIES:
+            place = self.root.get("kind") or self.root
+            hint = near(kind, schema.CATEGORIES) or f"known: {', '.join(schema.CATEGORIES)}"
+            self.report.add("W032", place, f"device category {kind!r} is not known", hint)
+
+    def _bus(self) -> None:
+        buses = [bus for bus in schema.BUSES if self.root.get(bus) is not None]
+        for bus in buses:
+            if bus not in schema.BUSES_SUPPORTED:
+                message = f"bus '{bus}' is not supported by this version yet"
+                self.report.add("E014", self.root.key(bus), message)
+        if len(buses) != 1:
+            hint = f"one of {', '.join(schema.BUSES)}; for the usual case write modbus: {{}}"
+            found = " and ".join(buses) or "none"
+            self.report.add("E014", self.root, f"a profile names one bus, this one {found}", hint)
+        node = self.root.get("modbus")
+        if node is None or (node.kind == SCALAR and node.value is None):
+            return
+        self.bus = values_cpython.read(node, schema.MODBUS, "modbus", self.report)
+        self.base = self.bus.get("base", 0)
+
+    def _line(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        line: dict[str, Any] = {
+            key: self.bus[key] for key in ("baud", "parity", "data", "stop") if key in self.bus
+        }
+        for key in ("timeout", "pause"):
+            if key in self.bus:
+                line[f"{key}_ms"] = self.bus[key]
+        if line:
+            found["line"] = line
+        for key in ("unit", "max", "gap"):
+            if key in self.bus:
+                found[key] = self.bus[key]
+        return found
+
+    def _read_channels(self) -> None:
+        node = self.keys.get("channels")
+        if node is None:
+            return
+        if node.kind != MAP or not node.pairs:
+            self.report.add("E011", node, f"channels must be a map of ids, not {node.shown}")
+            return
+        for key, value in node.pairs:
+            made = pattern(key, self.report)
+            if made is None:
+                continue
+            if value.kind == MAP and value.get("channels") is not None:
+                self._read_group(key, value, made)
+            else:
+                self._read_channel(key, value, made, None)
+
+    def _read_group(self, key: Node, node: Node, made: Pattern) -> None:
+        table = tuple(row for row in schema.CHANNEL if row[0] in schema.GROUP)
+        keys = values_cpython.read(node, table, f"group {key.shown}", self.report)
+        index = -1
+        step = keys.get("step", 0)
+        if made.of is not None:
+            if "step" not in keys:
+                message = f"group {key.shown} is repeated: 'step' must say how far apart"
+                self.report.add("E013", key, message)
+            index = len(self.groups)
+            self.groups.append({"of": made.of, "step": step})
+        folded = made.folded.replace("#", "%")
+        group = Group(index, folded, made.suffixes, keys.get("at", 0), step)
+        inner = keys.get("channels")
+        if inner is None or inner.kind != MAP:
+            self.report.add("E011", inner or node, "channels of a group must be a map of ids")
+            return
+        for inner_key, value in inner.pairs:
+            inner_made = pattern(inner_key, self.report)
+            if inner_made is not None:
+                self._read_channel(inner_key, value, inner_made, group)
+
+    def _read_channel(self, key: Node, node: Node, made: Pattern, group: Group | None) -> None:
+        nodes = node.items if node.kind == LIST else [node]
+        if not nodes:
+            self.report.add("E011", node, f"channel {key.shown} lists no alternative")
+            return
+        drafts = []
+        for one in nodes:
+            draft = Draft(key, one, made, group)
+            read_channel(draft, self.bus, self.base, self.report)
+            drafts.append(draft)
+        first = drafts[0]
+        self.names.add(
+            key, first.folded, expand(first.folded, first.groups, made.suffixes), self.report
+        )
+        self._note_labels(drafts)
+        for draft in drafts[1:]:
+            for name in ("unit", "kind", "hidden", "every"):
+                if draft.row.get(name) != first.row.get(name):
+                    message = f"alternatives of {key.shown} differ in '{name}'"
+                    self.report.add("E023", draft.place(name), message)
+        self.drafts += drafts
+
+    def _note_labels(self, drafts: list[Draft]) -> None:
+        words: set[str] = set()
+        for draft in drafts:
+            labels = draft.row.get("map")
+            if labels is None or "calc" in draft.keys:
+                return
+            words.update(str(label) for label in labels.values())
+        for one in expand(drafts[0].folded, drafts[0].groups, drafts[0].made.suffixes):
+            self.names.labels[one] = words
+
+    def _settings(self) -> list[dict[str, Any]]:
+        node = self.keys.get("settings")
+        if node is None:
+            return []
+        if node.kind != MAP:
+            self.report.add("E011", node, f"settings must be a map of names, not {node.shown}")
+            return []
+        found = []
+        for key, value in node.pairs:
+            made = pattern(key, self.report)
+            if made is None or made.of is not None:
+                continue
+            if key.text in self.names.channels:
+                self.report.add("E022", key, f"{key.shown} is a channel already")
+            keys = values_cpython.read(value, schema.SETTING, f"setting {key.shown}", self.report)
+            row: dict[str, Any] = {"id": key.text}
+            if keys.get("in", HOLDING) != HOLDING:
+                row["in"] = keys["in"]
+            for name in ("default", "min", "max", "map", "secret", "type", "order", "with"):
+                if name in keys:
+                    row[name] = keys[name]
+            for name in ("scale", "offset"):
+                if keys.get(name, 0) != 0:
+                    row[name] = keys[name]
+            if "at" in keys:
+                row["at"] = keys["at"] - self.base
+            if "default" in keys:
+                self._default(row, value)
+            self.names.settings.add(key.text)
+            found.append(row)
+        return found
+
+    def _default(self, row: dict[str, Any], node: Node) -> None:
+        try:
+            chosen_settings([Setting(row)], {})
+        except ConfigError as error:
+            self.report.add("E012", node.get("default") or node, str(error))
+
+    def _setup(self, node: Node) -> list[dict[str, Any]]:
+        name = self._name()
+        return read_steps(
+            node, "the setup", self.base, self.report, lambda one: self._compiled(one, name)
+        )
+
+    def _expressions(self, draft: Draft) -> None:
+        has_number = "at" in draft.keys
+        name = self._name(draft, has_number)
+        for key in ("calc", "if"):
+            if key in draft.keys:
+                draft.row[key] = self._compiled(draft.keys[key], name)
+        if "write" in draft.keys:
+            step_name = self._name(draft, True)
+            write = read_write(
+                draft, self.base, self.report, lambda node: self._compiled(node, step_name)
+            )
+            if write is not None:
+                draft.row["write"] = write
+
+    def _name(self, draft: Draft | None = None, x: bool = False) -> Callable[[str, int], str]:
+        group = draft.group.folded if draft and draft.group else ""
+        suffixes = draft.made.suffixes if draft else [""]
+
+        def resolve(name: str, offset: int) -> str:
+            return self.names.resolve(name, offset, group, suffixes, x)
+
+        return resolve
+
+    def _compiled(self, node: Node, name: Callable[[str, int], str]) -> list[Any]:
+        try:
+            code = compile_text(node.text, name)
+        except BadExpression as error:
+            place = Node(SCALAR, node.line, node.column, node.width)
+            if node.width in (len(node.text), len(node.text) + 2):
+                place.column += error.offset + (0 if node.plain else 1)
+                place.width = 1
+            unknown = "unknown name" in str(error)
+            self.report.add("E041" if unknown else "E040", place, str(error))
+            return [0]
+        self._check_labels(node, code)
+        return code
+
+    def _check_labels(self, node: Node, code: list[Any]) -> None:
+        # `unit == "cn"` would be false for ever, without a word: find it now.
+        for index, item in enumerate(code[1:-1], 1):
+            name = code[index - 1]
+            labels = self.names.labels.get(name) if isinstance(name, str) else None
+            if labels is None or code[index + 1] not in ("==", "!="):
+                continue
+            if isinstance(item, str) and item[:1] == "'" and item[1:] not in labels:
+                hint = near(item[1:], labels) or f"it can be: {', '.join(sorted(labels))}"
+                self.report.add("E043", node, f"{name} is never {item[1:]!r}", hint)

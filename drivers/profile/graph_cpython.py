@@ -1,0 +1,134 @@
+"""Checks a compiled profile as a whole: circles, overlaps, doubtful addresses, untested channels.
+
+Knows the portable model, which it loads; runs no test.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from drivers.profile.image import HOLDING, INPUT
+from drivers.profile.map import places
+from drivers.profile.model import Profile
+from drivers.profile.names_cpython import expand
+from drivers.profile.slot import NEVER
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from drivers.profile.cases_cpython import Case
+    from drivers.profile.channel_cpython import Draft
+    from drivers.profile.report_cpython import Report
+    from drivers.profile.slot import Place
+
+_REFERENCE_FROM = {INPUT: 30001, HOLDING: 40001}  # how manuals number the first register
+
+
+def check(
+    document: dict[str, Any],
+    drafts: list[Draft],
+    counted: bool,
+    cases: list[Case],
+    report: Report,
+) -> None:
+    """Report what only shows once all channels are known; `counted`: the profile names a base."""
+    profile = Profile(document, b"")
+    by_id: dict[str, Draft] = {}
+    for draft in drafts:
+        for one in expand(draft.folded, draft.groups, draft.made.suffixes):
+            by_id.setdefault(one, draft)
+    found = places(profile)
+    _circles(found, by_id, report)
+    _overlaps(found, by_id, report)
+    if not counted:
+        _reference_numbers(drafts, report)
+    _too_wide(profile, found, by_id, report)
+    _untested(by_id, cases, report)
+
+
+def _circles(found: list[Place], by_id: dict[str, Draft], report: Report) -> None:
+    uses: dict[str, set[str]] = {}
+    for place in found:
+        uses.setdefault(place.id, set()).update(place.operands)
+    done: set[str] = set()
+    for start in sorted(uses):
+        trail: list[str] = []
+        if _circle(start, uses, trail, done):
+            shown = " → ".join(trail[trail.index(trail[-1]) :])
+            report.add("E042", by_id[start].key, f"the expressions go in a circle: {shown}")
+            return
+
+
+def _circle(name: str, uses: dict[str, set[str]], trail: list[str], done: set[str]) -> bool:
+    # Depth first without recursion: an attacker may chain 512 channels.
+    stack: list[tuple[str, list[str]]] = [(name, sorted(uses.get(name, ())))]
+    trail.append(name)
+    while stack:
+        current, left = stack[-1]
+        if not left:
+            done.add(current)
+            stack.pop()
+            trail.pop()
+            continue
+        following = left.pop()
+        if following in trail:
+            trail.append(following)
+            return True
+        if following in uses and following not in done:
+            trail.append(following)
+            stack.append((following, sorted(uses[following])))
+    return False
+
+
+def _overlaps(found: list[Place], by_id: dict[str, Draft], report: Report) -> None:
+    # The same place twice is fine (bits, or a code beside its words); half of one is not.
+    taken: list[tuple[str, int, int, str]] = []
+    for place in found:
+        rare = place.when or place.channel.every_ms == NEVER
+        if place.address is not None and not rare:
+            taken.append((place.channel.table, place.address, place.channel.count, place.id))
+    taken.sort()
+    for before, after in pairwise(taken):
+        if before[0] != after[0] or before[1] + before[2] <= after[1]:
+            continue
+        if before[1:3] != after[1:3]:
+            draft = by_id[after[3]]
+            message = f"register {after[1]} of {after[3]!r} also belongs to {before[3]!r}"
+            line = by_id[before[3]].key.line
+            report.add("W033", draft.place("at"), message, f"see line {line}; is a type too wide?")
+
+
+def _reference_numbers(drafts: list[Draft], report: Report) -> None:
+    rows = [draft.row for draft in drafts if "at" in draft.row]
+    for table, first in _REFERENCE_FROM.items():
+        mine = [row["at"] for row in rows if row.get("in", HOLDING) == table]
+        # A register 40000 shows that the profile counts as the wire does (SunSpec does).
+        if not mine or min(mine) < first:
+            continue
+        draft = next(one for one in drafts if one.row.get("in", HOLDING) == table)
+        hint = f"manuals that count from {first} need base: {first} in the bus section"
+        number = draft.keys.get("at", first)
+        message = f"{number} looks like a reference number, not an address"
+        report.add("W030", draft.place("at"), message, hint)
+
+
+def _too_wide(
+    profile: Profile, found: list[Place], by_id: dict[str, Draft], report: Report
+) -> None:
+    for place in found:
+        # max: 1 asks for one channel per request, however wide it is.
+        if profile.max > 1 and place.channel.count > profile.max:
+            message = f"{place.channel.count} registers do not fit a request of max {profile.max}"
+            report.add("E024", by_id[place.id].place("type"), message)
+
+
+def _untested(by_id: dict[str, Draft], cases: list[Case], report: Report) -> None:
+    touched: set[str] = set()
+    for case in cases:
+        touched |= case.channels
+    for draft in {id(one): one for one in by_id.values()}.values():
+        ids = expand(draft.folded, draft.groups, draft.made.suffixes)
+        if not touched.intersection(ids) and not draft.keys.get("hidden"):
+            hint = "paste one frame of the manual under tests:"
+            report.add("W060", draft.key, f"no test touches channel {draft.key.shown}", hint)

@@ -1,0 +1,149 @@
+"""The keys of channels: ids with at most one array part, and the names expressions may use.
+
+Knows `voltage_l[1..3]` and `voltage_[a,b,c]`; knows no register.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from drivers.profile.expr import RESERVED
+from drivers.profile.expr_cpython import BadExpression
+from drivers.profile.model import CHANNELS_MAX
+from drivers.profile.report_cpython import near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from drivers.profile.report_cpython import Report
+    from drivers.profile.source_cpython import Node
+
+ID_MAX = 48  # characters; a point's name also holds its device
+_KEY = re.compile(r"([a-z][a-z0-9_]*|)(?:\[([^\]]*)\])?([a-z0-9_]*)")
+_SPAN = re.compile(r"([0-9]{1,3})\.\.([0-9]{1,3})")
+_SUFFIX = re.compile(r"[a-z0-9_]+")
+_ID = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Pattern:
+    """A key: `folded` with # for the suffix ("voltage_l#"), and the `suffixes` or [""]."""
+
+    __slots__ = ("folded", "of", "suffixes")
+
+    def __init__(self, folded: str, of: list[int] | list[str] | None, suffixes: list[str]) -> None:
+        self.folded = folded
+        self.of = of  # as compiled: [first, last], a list of words, or None
+        self.suffixes = suffixes
+
+    @property
+    def ids(self) -> list[str]:
+        return [self.folded.replace("#", suffix) for suffix in self.suffixes]
+
+
+def pattern(key: Node, report: Report) -> Pattern | None:
+    """Return the pattern of a channel's key; None after reporting that it is none."""
+    found = _KEY.fullmatch(key.text)
+    if not found or not (found.group(1) or found.group(2)):
+        hint = "small letters, digits and _, with one array part: voltage_l[1..3]"
+        report.add("E021", key, f"{key.shown} is no channel id", hint)
+        return None
+    head, spec, tail = found.groups()
+    made = Pattern(head, None, [""]) if spec is None else _array(key, head, spec, tail, report)
+    if made is None:
+        return None
+    for one in made.ids:
+        if one in RESERVED or not _ID.fullmatch(one) or len(one) > ID_MAX:
+            report.add("E021", key, f"{one!r} cannot be a channel id", _why_not(one))
+            return None
+    return made
+
+
+class Names:
+    """Every name an expression may use: channels, expanded, and settings."""
+
+    def __init__(self) -> None:
+        self.channels: dict[str, int] = {}  # expanded id to the line of its key
+        self.settings: set[str] = set()
+        self.folded: set[str] = set()  # ids as stored, # and % standing for suffixes
+        self.labels: dict[str, set[str]] = {}  # expanded id to the words its map can give
+
+    def add(self, key: Node, folded: str, expanded: Iterable[str], report: Report) -> None:
+        """Take the ids of one channel key; report an id that is taken."""
+        self.folded.add(folded)
+        for one in expanded:
+            if one in self.channels:
+                message = f"channel {one!r} stands twice"
+                report.add("E022", key, message, f"see line {self.channels[one]}")
+            self.channels[one] = key.line
+        if len(self.channels) > CHANNELS_MAX:
+            report.add("E021", key, f"more than {CHANNELS_MAX} channels")
+
+    def resolve(self, name: str, offset: int, group: str, suffixes: list[str], x: bool) -> str:
+        """Return how `name` is stored in a channel's expression; BadExpression if unknown.
+
+        `group` is the folded id of the channel's group or "", `suffixes` those of its own array.
+        """
+        if name == "x":
+            if not x:
+                raise BadExpression(
+                    "x stands for this channel's own number: it has no 'at'", offset
+                )
+            return name
+        if group:
+            array = suffixes != [""]
+            inner = name if array else name.replace("#", "%")
+            for sibling in (f"{group}.{inner}", inner):
+                if self._stored(sibling):
+                    return sibling
+        expanded = [name.replace("#", suffix) for suffix in suffixes]
+        missing = [one for one in expanded if one not in self.channels and one not in self.settings]
+        if not missing:
+            return name
+        known = [*self.channels, *self.settings]
+        hint = near(missing[0], known)
+        raise BadExpression(f"unknown name {missing[0]!r}" + (f"; {hint}" if hint else ""), offset)
+
+    def _stored(self, name: str) -> bool:
+        if name in self.folded:
+            return "%" in name
+        # temp_1 of an array temp_# beside us in the group
+        return any(
+            "%" in one and "#" in one and re.fullmatch(_any_suffix(one), name)
+            for one in self.folded
+        )
+
+
+def expand(folded: str, groups: list[str], suffixes: list[str]) -> list[str]:
+    """Return every id that a folded one stands for."""
+    return [
+        folded.replace("%", group).replace("#", suffix) for group in groups for suffix in suffixes
+    ]
+
+
+def _any_suffix(folded: str) -> str:
+    return re.escape(folded).replace("\\#", "[a-z0-9_]+")
+
+
+def _array(key: Node, head: str, spec: str, tail: str, report: Report) -> Pattern | None:
+    folded = f"{head}#{tail}"
+    span = _SPAN.fullmatch(spec.replace(" ", ""))
+    if span:
+        first, last = int(span.group(1)), int(span.group(2))
+        if first < last < first + CHANNELS_MAX:
+            return Pattern(folded, [first, last], [str(one) for one in range(first, last + 1)])
+    words = [word.strip() for word in spec.split(",")]
+    if not span and all(_SUFFIX.fullmatch(word) for word in words):
+        if len(set(words)) == len(words) <= CHANNELS_MAX:
+            return Pattern(folded, list(words), words)
+    hint = "write [1..3] or [a,b,c]"
+    report.add("E021", key, f"[{spec}] is no array part", hint)
+    return None
+
+
+def _why_not(name: str) -> str:
+    if name in RESERVED:
+        return "expressions use this word"
+    if len(name) > ID_MAX:
+        return f"at most {ID_MAX} characters"
+    return "an id starts with a small letter"

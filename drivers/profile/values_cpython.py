@@ -1,0 +1,312 @@
+"""Reads the values of a profile's keys by the forms that schema.py names; reports what is wrong.
+
+Knows scalars, durations, hex and ranges; does not know which key stands where.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from drivers.profile import schema
+from drivers.profile.decode import split_type
+from drivers.profile.report_cpython import near
+from drivers.profile.slot import NEVER, ONCE
+from drivers.profile.source_cpython import LIST, MAP, SCALAR, Node
+from gateway.core.decimal import Decimal, parse
+from gateway.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from drivers.profile.report_cpython import Report
+
+    Reader: TypeAlias = "Callable[[Node, str, Report], Any]"
+
+EVERY_MIN_MS = 50  # a line at 9600 baud needs longer for the shortest exchange
+EVERY_MAX_MS = 31 * 86_400_000
+HEX_MAX = 512  # bytes of one frame, twice what Modbus allows
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"([0-9]+)\s*(ms|s|m|min|h|d)")
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
+_TYPES_SHOWN = "bool u8 u16 u24 u32 u48 u64 s8… sm8 sm16 f16 f32 f64 bcd8…64 sbcd8…64 strN hexN"
+_TYPES = [f"{base}{size}" for base in ("u", "s", "bcd", "sbcd") for size in (8, 16, 24, 32, 48, 64)]
+_TYPES += ["bool", "sm8", "sm16", "f16", "f32", "f64", "str8", "hex8"]
+
+
+class Bad:
+    """Stands for a value that was reported: not there, and not to be complained about again."""
+
+
+BAD = Bad()
+
+
+def read(node: Node, table: schema.Table, what: str, report: Report) -> dict[str, Any]:
+    """Return a map's keys with their values in working form; what is wrong is reported.
+
+    A "node" form is returned as the node itself; a value that is wrong is left out.
+    """
+    if node.kind != MAP:
+        report.add("E011", node, f"{what} must be a map of keys, not {node.shown}")
+        return {}
+    forms = {key: form for key, form, _ in table}
+    found: dict[str, Any] = {}
+    for key, value in node.pairs:
+        form = forms.get(key.text)
+        if form is None:
+            report.add("E010", key, f"unknown key {key.shown} in {what}", _hint(key.text, forms))
+            continue
+        result = by_form(value, form, report)
+        if result is not BAD:
+            found[key.text] = result
+    return found
+
+
+def by_form(node: Node, form: str, report: Report) -> Any:
+    """Return one value in working form, or BAD after reporting it."""
+    word, _, argument = form.partition(" ")
+    return FORMS[word](node, argument, report)
+
+
+def wrong(node: Node, wanted: str, report: Report, hint: str = "") -> Any:
+    """Report that a value is not what was wanted, and return BAD."""
+    report.add("E012", node, f"{wanted} is wanted here, not {node.shown}", hint)
+    return BAD
+
+
+def _hint(word: str, forms: dict[str, str]) -> str:
+    ours = schema.ELSEWHERE.get(word.lower())
+    if ours in forms:
+        return f"did you mean '{ours}'?"
+    return near(word, forms) or f"here may stand: {', '.join(sorted(forms))}"
+
+
+def _text(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != SCALAR or not node.text.strip():
+        return wrong(node, "a text", report)
+    if len(node.text) > 500:
+        return wrong(node, "a text of at most 500 characters", report)
+    return node.text
+
+
+def _texts(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != LIST:
+        return wrong(node, "a list of texts", report, "write [one, two]")
+    return [item.text for item in node.items if _text(item, "", report) is not BAD]
+
+
+def _word(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != SCALAR or not _WORD.fullmatch(node.text):
+        return wrong(node, "a word of small letters, digits and _", report)
+    return node.text
+
+
+def _yes(node: Node, _argument: str, report: Report) -> Any:
+    if not isinstance(node.value, bool):
+        return wrong(node, "true or false", report)
+    return node.value
+
+
+def _number(node: Node, _argument: str, report: Report) -> Any:
+    value = node.value
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        return wrong(node, "a number", report, "without quotes" if node.text.isdigit() else "")
+    if _doubtful(node.text):
+        return wrong(node, "a number without leading zeros", report, "write 0x… for hexadecimal")
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return wrong(node, "a number of at most 64 bits", report)
+    return value
+
+
+def _int(node: Node, argument: str, report: Report) -> Any:
+    low, high = [int(part) for part in argument.split()]
+    value = _number(node, "", report)
+    if value is BAD:
+        return BAD
+    if not isinstance(value, int) or not low <= value <= high:
+        return wrong(node, f"a whole number {low}..{high}", report)
+    return value
+
+
+def _one(node: Node, argument: str, report: Report) -> Any:
+    words = argument.split()
+    if node.kind != SCALAR or node.text not in words:
+        hint = near(node.text, words) or near(node.text.upper(), words)
+        return wrong(node, f"one of {', '.join(words)}", report, hint)
+    return int(node.text) if node.text.isdigit() else node.text
+
+
+def _type(node: Node, _argument: str, report: Report) -> Any:
+    try:
+        split_type(node.text)
+    except ConfigError:
+        hint = near(node.text, _TYPES) or f"types: {_TYPES_SHOWN}"
+        report.add("E020", node, f"unknown type {node.shown}", hint)
+        return BAD
+    return node.text
+
+
+def _time(node: Node, _argument: str, report: Report) -> Any:
+    found = _DURATION.fullmatch(node.text)
+    if node.kind != SCALAR or not found:
+        return wrong(node, "a time such as 500ms, 10s, 5m or 1h", report)
+    ms = int(found.group(1)) * _UNITS_MS[found.group(2)]
+    if ms > EVERY_MAX_MS:
+        return wrong(node, "a time of at most 31d", report)
+    return ms
+
+
+def _every(node: Node, _argument: str, report: Report) -> Any:
+    if node.text in ("once", "never"):
+        return ONCE if node.text == "once" else NEVER
+    ms = _time(node, "", report)
+    if ms is not BAD and ms < EVERY_MIN_MS:
+        return wrong(node, f"a period of at least {EVERY_MIN_MS}ms", report)
+    return ms
+
+
+def _bits(node: Node, _argument: str, report: Report) -> Any:
+    found = re.fullmatch(r"([0-9]{1,2})(?:\.\.([0-9]{1,2}))?", node.text)
+    if node.kind != SCALAR or not found:
+        return wrong(node, "a bit such as 3, or bits such as 4..7", report)
+    low = int(found.group(1))
+    high = low if found.group(2) is None else int(found.group(2))
+    if not low <= high <= 63:
+        return wrong(node, "bits counted from 0, the lower one first", report)
+    return [low, high]
+
+
+def _range(node: Node, _argument: str, report: Report) -> Any:
+    low, dots, high = node.text.partition("..")
+    try:
+        if node.kind != SCALAR or not dots or not (low or high):
+            raise ValueError(node.text)
+        pair = [parse(low.strip()) if low else None, parse(high.strip()) if high else None]
+    except (ValueError, IndexError):
+        return wrong(node, "a range such as 0..100 or -40..85", report)
+    if pair[0] is not None and pair[1] is not None and float(pair[0]) >= float(pair[1]):
+        return wrong(node, "the lower end before the higher", report)
+    return pair
+
+
+def _raws(node: Node, _argument: str, report: Report) -> Any:
+    items = node.items if node.kind == LIST else [node]
+    found = []
+    for item in items:
+        if item.kind != SCALAR or isinstance(item.value, bool) or item.value is None:
+            return wrong(item, "a raw value", report)
+        found.append((item, item.value))
+    return found
+
+
+def _labels(node: Node, keys_below: int, report: Report) -> Any:
+    if node.kind != MAP or not node.pairs:
+        return wrong(node, "a map such as {0: closed, 1: open}", report)
+    found: dict[int, Any] = {}
+    for key, value in node.pairs:
+        number = key.value
+        if isinstance(number, bool) or not isinstance(number, int) or number >= keys_below:
+            return wrong(key, "a whole number", report, "the raw value goes first: {0: closed}")
+        if value.kind != SCALAR or value.value is None:
+            return wrong(value, "a word, a number, true or false", report)
+        if number in found:
+            report.add("E004", key, f"{key.shown} is the same number as an earlier key")
+        found[number] = value.value
+    return found
+
+
+def _map(node: Node, _argument: str, report: Report) -> Any:
+    found = _labels(node, 1 << 64, report)
+    if found is not BAD and len({isinstance(value, str) for value in found.values()}) > 1:
+        return wrong(node, "either words or numbers, not both,", report)
+    return found
+
+
+def _flags(node: Node, _argument: str, report: Report) -> Any:
+    found = _labels(node, 64, report)
+    if found is BAD:
+        return BAD
+    for bit, name in found.items():
+        if bit < 0 or not isinstance(name, str) or not _WORD.fullmatch(name):
+            return wrong(node, "bits with names of small letters, digits and _", report)
+    return found
+
+
+def hex_bytes(text: str) -> bytes | None:
+    """Return bytes written in hex with blanks where people like them, None if they are not."""
+    digits = "".join(text.split())
+    if len(digits) % 2 or not re.fullmatch(r"[0-9a-fA-F]+", digits) or len(digits) > 2 * HEX_MAX:
+        return None
+    return bytes.fromhex(digits)
+
+
+def _hexes(node: Node, _argument: str, report: Report) -> Any:
+    items = node.items if node.kind == LIST else [node]
+    found = []
+    for item in items:
+        data = hex_bytes(item.text) if item.kind == SCALAR else None
+        if data is None:
+            return wrong(item, "bytes in hex such as 01 03 0000", report, "two digits per byte")
+        found.append((item, data))
+    return found
+
+
+def _image(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != MAP or not node.pairs:
+        return wrong(node, "an image such as {0: 00FF 1234}", report)
+    found = []
+    for key, value in node.pairs:
+        if not isinstance(key.value, int) or isinstance(key.value, bool) or key.value < 0:
+            return wrong(key, "a register address", report)
+        if value.kind != SCALAR:
+            return wrong(value, "words in hex", report)
+        found.append((key.value, value))
+    return found
+
+
+def _expr(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != SCALAR or not node.text.strip():
+        return wrong(node, "an expression", report)
+    return node
+
+
+def _scalar(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != SCALAR or node.value is None:
+        return wrong(node, "a value", report)
+    return node.value
+
+
+def _node(node: Node, _argument: str, _report: Report) -> Any:
+    return node
+
+
+def _doubtful(text: str) -> bool:
+    # 0102 is 66 to a YAML 1.1 reader, 102 to a 1.2 reader, and 0x102 to whoever wrote it.
+    body = text.lstrip("+-")
+    return len(body) > 1 and body[0] == "0" and body.isdigit()
+
+
+FORMS: dict[str, Reader] = {
+    "text": _text,
+    "texts": _texts,
+    "word": _word,
+    "yes": _yes,
+    "number": _number,
+    "int": _int,
+    "one": _one,
+    "type": _type,
+    "time": _time,
+    "every": _every,
+    "bits": _bits,
+    "range": _range,
+    "raws": _raws,
+    "map": _map,
+    "flags": _flags,
+    "hexes": _hexes,
+    "image": _image,
+    "expr": _expr,
+    "scalar": _scalar,
+    "node": _node,
+}
