@@ -1,37 +1,96 @@
-"""The verb `tidegate fusion`: run the reference platform, and say what arrived."""
+"""The verb `tidegate fusion`: run the reference platform, say what arrived, hand it on."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.core.errors import ConfigError
+
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
+
+OK, FINDINGS, NO_INPUT = 0, 1, 66
+_SPANS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `run` and `report`."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="run|report")
+    """Declare `run`, `report` and `export`."""
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="run|report|export")
     run = verbs.add_parser("run", help="store what gateways publish, and acknowledge it")
     run.add_argument("--broker", required=True, metavar="URL", help="mqtt://host:port or mqtts://")
-    run.add_argument("--db", required=True, type=Path, metavar="PATH", help="SQLite database")
     run.add_argument("--mqtt", choices=("5", "3.1.1"), default="5", help="version to speak")
     run.add_argument("--client-id", default="", help="default: made from the database's path")
     run.add_argument("--ca", default="", metavar="FILE", help="certificates to trust")
     run.add_argument("--cert", default="", metavar="FILE", help="our certificate")
     run.add_argument("--key", default="", metavar="FILE", help="its key")
+    report = verbs.add_parser("report", help="what arrived, what did not, and why")
+    export = verbs.add_parser("export", help="readings as CSV, or as JSON lines with --json")
+    for verb in (report, export):
+        # Also after the sub-verb; SUPPRESS keeps a --json given before it.
+        verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+        verb.add_argument("--gw", default="", metavar="ID", help="only this gateway")
+        verb.add_argument("--since", type=_span_ms, default=0, metavar="SPAN", help="90s, 24h, 7d")
+    for verb in (run, report, export):
+        verb.add_argument("--db", required=True, type=Path, metavar="PATH", help="SQLite database")
 
 
 def main(args: argparse.Namespace) -> int:
     """Do what the command line says; the exit code."""
-    return {"run": _run}[args.action](args)
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "run": _run,
+        "report": _report,
+        "export": _export,
+    }
+    if args.action != "run" and not args.db.exists():
+        print(f"tidegate: {args.db}: no such file", file=sys.stderr)
+        return NO_INPUT
+    return actions[args.action](args)
 
 
 def _run(args: argparse.Namespace) -> int:
     from tools.fusion.service import Broker, Service
 
-    version = 5 if args.mqtt == "5" else 4
-    Service(
-        Broker(args.broker, args.ca, args.cert, args.key), args.db, args.client_id, version
-    ).run()
-    return 0
+    broker = Broker(args.broker, args.ca, args.cert, args.key)
+    Service(broker, args.db, args.client_id, 5 if args.mqtt == "5" else 4).run()
+    return OK
+
+
+def _report(args: argparse.Namespace) -> int:
+    from tools.fusion import schema, text
+    from tools.fusion.report import report
+
+    now_ms = int(time.time() * 1000)
+    database = schema.open_readonly(args.db)
+    document = report(database, now_ms, _since_ms(args, now_ms), args.gw)
+    if args.gw and not document["gateways"]:
+        raise ConfigError(f"gateway {args.gw} has never been heard")
+    if args.json:
+        print(json.dumps(document))
+    else:
+        print("\n".join(text.lines(document, text.use_colour())))
+    return FINDINGS if document["lost"] else OK
+
+
+def _export(args: argparse.Namespace) -> int:
+    from tools.fusion import export, schema
+
+    since_ms = _since_ms(args, int(time.time() * 1000))
+    rows = export.readings(schema.open_readonly(args.db), since_ms, args.gw)
+    (export.write_json if args.json else export.write_csv)(rows, sys.stdout)
+    return OK
+
+
+def _since_ms(args: argparse.Namespace, now_ms: int) -> int:
+    return now_ms - int(args.since) if args.since else 0
+
+
+def _span_ms(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _SPANS_MS or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no span: write 90s, 15m, 24h or 7d")
+    return int(number) * _SPANS_MS[unit]

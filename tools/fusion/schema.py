@@ -46,7 +46,8 @@ CREATE TABLE readings (
   point_id INTEGER NOT NULL REFERENCES points, at_ms INTEGER NOT NULL, until_ms INTEGER,
   clock TEXT, quality TEXT, value ANY, exact TEXT, PRIMARY KEY (stream_id, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX readings_of_point ON readings (point_id, at_ms);
+CREATE INDEX readings_of_point ON readings (point_id, at_ms, quality);
+CREATE INDEX readings_bounded ON readings (point_id, at_ms) WHERE clock = 'bounded';
 CREATE TABLE gaps (
   told_by INTEGER NOT NULL REFERENCES streams, seq INTEGER NOT NULL,
   gateway_id INTEGER NOT NULL REFERENCES gateways, log BLOB NOT NULL, ring TEXT NOT NULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.core import cbor
 from gateway.core.clock import SYNCED, Stamp
 from gateway.core.decimal import decimal
 from gateway.core.reading import BULK, CRIT, Batch, Gap, Reading
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 
 GW = "330482-0017"
 LOG = b"LOG-0001"
-WALL_MS = 1_900_000_000_000
+WALL_MS = 1_900_800_000_000  # 22 000 days
 EVERY_MS = 10_000
-UNITS = {"river-3/level": "m", "meter-1/energy": "kWh"}
+UNITS = {"river-3/level": "m", "meter-1/energy": "kWh", "box-1/temperature": "Cel"}
 
 
 def stamp(_: int, at_ms: int) -> Stamp:
@@ -62,3 +63,21 @@ def gap(first: int, last: int, ring: str = BULK, log: bytes = LOG, reason: str =
 def gap_message(seq: int, told: Gap) -> tuple[str, bytes]:
     """The pack by which the crit ring tells of a gap."""
     return message(seq, low=seq, log=b"CRIT-001", ring=CRIT, items=[told])
+
+
+def state(**changes: object) -> tuple[str, bytes]:
+    told: dict[str, object] = {
+        "state": "online",
+        "gw": GW,
+        "version": "0.1.0",
+        "boot": 7,
+        "logs": {BULK: LOG},
+        "devices": {"river-3": {"profile": "acme/wl200", "digest": b"12345678"}},
+        "points": [["river-3/level", "hydro.level", "m", CRIT, 10_000]],
+    }
+    told.update(changes)
+    return topics.of(GW, topics.STATE), cbor.encode(told)
+
+
+def health(**counts: int) -> tuple[str, bytes]:
+    return topics.of(GW, topics.HEALTH), cbor.encode(counts)

@@ -15,38 +15,13 @@ from gateway.core.reading import BULK, CRIT, Gap, Reading
 from gateway.uplink import pack, topics
 from gateway.uplink.topics import Ack
 from tests.tools.fusion import fake
-from tests.tools.fusion.fake import GW, LOG, WALL_MS, gap, gap_message, message
-from tools.fusion import schema, store
+from tests.tools.fusion.fake import GW, LOG, WALL_MS, gap, gap_message, message, state
+from tests.tools.fusion.platform import NOW, Platform
+from tools.fusion import store
 from tools.fusion.ingest import Ingest
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NOW = WALL_MS + 1_000_000
-
-
-class Platform:
-    """The ingest function over a database in memory or in a file."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.database = schema.create_or_open(path or ":memory:")
-        self.ingest = Ingest(self.database)
-
-    def take(self, *messages: tuple[str, bytes], now_ms: int = NOW) -> dict[tuple[str, str], int]:
-        """Receive, commit, and return what is acknowledged by (gateway, ring)."""
-        for topic, payload in messages:
-            self.ingest.receive(topic, payload, now_ms)
-        acks = self.ingest.commit(now_ms)
-        return {(gw, ack.ring): ack.seq for gw, ack in acks}
-
-    def rows(self, sql: str, *arguments: object) -> list[tuple]:
-        return self.database.execute(sql, arguments).fetchall()
-
-    def numbers(self) -> list[int]:
-        return [row[0] for row in self.rows("SELECT seq FROM readings ORDER BY stream_id, seq")]
-
-    def rejections(self) -> list[str]:
-        return [row[0] for row in self.rows("SELECT reason FROM rejected ORDER BY rejected_id")]
 
 
 @pytest.fixture
@@ -205,20 +180,6 @@ def test_ingest_series_of_a_point_never_changes_its_unit(platform: Platform) -> 
         "SELECT unit, count(*) FROM readings JOIN points USING (point_id)"
         " WHERE name = 'river-3/level' GROUP BY unit ORDER BY unit"
     ) == [("cm", 2), ("m", 2)]
-
-
-def state(**changes: object) -> tuple[str, bytes]:
-    told: dict[str, object] = {
-        "state": "online",
-        "gw": GW,
-        "version": "0.1.0",
-        "boot": 7,
-        "logs": {BULK: LOG},
-        "devices": {"river-3": {"profile": "acme/wl200", "digest": b"12345678"}},
-        "points": [["river-3/level", "hydro.level", "m", CRIT, 10_000]],
-    }
-    told.update(changes)
-    return topics.of(GW, topics.STATE), cbor.encode(told)
 
 
 def test_ingest_learns_devices_and_points_from_the_birth_message(platform: Platform) -> None:
