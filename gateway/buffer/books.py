@@ -1,0 +1,143 @@
+"""The buffer's accounts: what was lost, where, and who has been told. Pure.
+
+A loss is noted in a GAP record, which stands in the crit ring and takes a number there. The
+books are the sum of those records; every BOOT record repeats them, so that a start needs to
+read the newest segment only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.errors import BadReply
+from gateway.core.reading import CRIT, RINGS, Gap
+from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from typing import Any
+
+NOTES_MAX = 200  # open notes repeated in each BOOT record: 8 KiB at most
+
+
+class Note(Record):
+    """A loss noted under number `seq` of the crit ring."""
+
+    __slots__ = ("gap", "seq")
+
+    def __init__(self, seq: int, gap: Gap) -> None:
+        self.seq = seq
+        self.gap = gap
+
+
+class Books:
+    """Per ring: `lost` readings that had a number, `dropped` ones that had none, `void` numbers.
+
+    A void number was never a reading's: notes take some, and some are skipped after damage that
+    cannot be counted. `notes` are those the platform may not know yet, or a reader still needs.
+    """
+
+    def __init__(self, logs: dict[str, bytes]) -> None:
+        self.logs = logs
+        self.lost = dict.fromkeys(RINGS, 0)
+        self.dropped = dict.fromkeys(RINGS, 0)
+        self.void = dict.fromkeys(RINGS, 0)
+        self.notes: list[Note] = []
+
+    def enter(self, seq: int, gap: Gap, again: bool, void: int) -> None:
+        """Count the loss `gap`, noted under `seq`; one noted `again` only moves its note."""
+        self.void[CRIT] += 1
+        if self.logs.get(gap.ring) != gap.log_id:
+            return  # of a log that is no more
+        self.void[gap.ring] += void
+        if again:
+            for note in self.notes:
+                if note.gap == gap:
+                    note.seq = seq
+                    return
+        elif gap.first == 0:
+            self.dropped[gap.ring] += gap.count
+        else:
+            self.lost[gap.ring] += gap.count
+        self.notes.append(Note(seq, gap))
+        self.notes[:-NOTES_MAX] = []
+
+    def skip(self, ring: str, seq: int) -> int:
+        """Return the first number from `seq` on that is not known to be lost."""
+        for first, last in self._holes(ring):
+            if first <= seq <= last:
+                seq = last + 1
+        return seq
+
+    def readings(self, ring: str, first: int, last: int) -> int:
+        """Return how many of the numbers `first`..`last` are readings that are not lost."""
+        count = last - first + 1
+        done = first  # holes may overlap: up to here they are taken off
+        holes = self._holes(ring)
+        for start, end in holes:
+            start, end = max(start, done), min(end, last)
+            if start <= end:
+                count -= end - start + 1
+                done = end + 1
+        if ring == CRIT:
+            for note in self.notes:
+                if first <= note.seq <= last and not _inside(holes, note.seq):
+                    count -= 1
+        return max(count, 0)
+
+    def between(self, first: int, last: int) -> list[Note]:
+        """Return the notes under numbers `first`..`last` of the crit ring."""
+        return [note for note in self.notes if first <= note.seq <= last]
+
+    def forget(self, durable: dict[str, int]) -> None:
+        """Drop the notes that were confirmed, and whose holes lie below the durable cursors."""
+        self.notes = [
+            note
+            for note in self.notes
+            if note.seq > durable[CRIT] or note.gap.last > durable[note.gap.ring]
+        ]
+
+    def packed(self) -> list[Any]:
+        """Return what a BOOT record carries."""
+        rings = [
+            [ring, self.logs[ring], self.lost[ring], self.dropped[ring], self.void[ring]]
+            for ring in RINGS
+        ]
+        notes = [
+            [note.seq, note.gap.ring, note.gap.first, note.gap.last, note.gap.count]
+            + [note.gap.reason]
+            for note in self.notes
+        ]
+        return [rings, notes]
+
+    def load(self, packed: Any) -> None:
+        """Take over what a BOOT record carries, of the logs we still have; BadReply if foreign."""
+        try:
+            rings, notes = packed
+            same = [row[0] for row in rings if self.logs.get(row[0]) == row[1]]
+            for ring, _, lost, dropped, void in rings:
+                if ring in same:
+                    self.lost[ring], self.dropped[ring], self.void[ring] = lost, dropped, void
+            # Numbers of another crit log mean nothing here; the holes they explain still do.
+            self.notes = [
+                Note(
+                    seq if CRIT in same else 0,
+                    Gap(ring, self.logs[ring], first, last, count, reason),
+                )
+                for seq, ring, first, last, count, reason in notes
+                if ring in same
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadReply(f"BOOT: foreign books: {error!r}")
+
+    def _holes(self, ring: str) -> list[tuple[int, int]]:
+        return sorted(
+            [
+                (note.gap.first, note.gap.last)
+                for note in self.notes
+                if note.gap.ring == ring and note.gap.first > 0
+            ]
+        )
+
+
+def _inside(holes: list[tuple[int, int]], seq: int) -> bool:
+    return any(first <= seq <= last for first, last in holes)

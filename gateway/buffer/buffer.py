@@ -1,0 +1,300 @@
+"""The agent's buffer: takes readings at once, makes them durable soon, hands them to the uplink.
+
+All file work runs through `job`, which on CPython is one storage thread; this side only keeps
+what is in RAM, and never waits for a disk. What is not durable is not handed out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.buffer.payload import Table, pack_reading
+from gateway.buffer.store import Group, Settings, Store, Work
+from gateway.buffer.volatile import VolatileStore
+from gateway.core import aio, log
+from gateway.core.errors import LinkError
+from gateway.core.reading import BULK, CRIT, RINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from gateway.buffer.files import Files
+    from gateway.core.clock import Anchor
+    from gateway.core.reading import Batch, Point, Reading
+
+    Job = Callable[..., Coroutine[Any, Any, Any]]
+
+READINGS_MAX = 4096  # in RAM: 40 s of 100 readings/s while a card stalls
+GROUP_READINGS_MAX = 256  # of one record, and what brings a bulk commit forward
+GROUP_BYTES_MAX = 32_768
+CURSOR_MS = 10_000  # between writes of a cursor: losing it costs duplicates, writing it a page
+SLOW_MS = 2000  # a healthy card commits in 10 ms, and stalls for less than this
+
+
+async def inline(work: Callable[..., Any], *given: Any) -> Any:
+    """Run file work where it is called: for boards and for simulations."""
+    return work(*given)
+
+
+class Buffer:
+    """Opened by `Buffer.open`; `run` must be running for readings to become durable."""
+
+    def __init__(
+        self,
+        store: Store | VolatileStore,
+        table: Table,
+        settings: Settings,
+        random: Callable[[int], bytes],
+        job: Job,
+    ) -> None:
+        self.changed = aio.Event()  # set when something became durable; whoever waits clears it
+        self.acks_ignored = 0  # of another log, or of numbers never sent
+        self.slow_commits = 0
+        self._store = store
+        self._table = table
+        self._settings = settings
+        self._random = random
+        self._job = job
+        self._state = store.state()
+        self._counts = store.counts()
+        self._anchors = list(store.anchors)
+        self._acks: dict[str, int] = {}
+        self._queue = Work()
+        self._queued = 0  # readings in the queue
+        self._flying = 0  # readings and drops a commit is just making durable
+        self._flying_dropped = 0
+        self._since_ms: int | None = None  # when the oldest thing in the queue came
+        self._saved_ms = 0
+        self._cursor_moved = False
+        self._wake = aio.Event()
+        self._one = aio.Lock()
+
+    @staticmethod
+    async def open(
+        files: Files,
+        settings: Settings,
+        points: list[Point],
+        *,
+        kernel: str,
+        version: str,
+        random: Callable[[int], bytes],
+        job: Job = inline,
+    ) -> Buffer:
+        """Recover or format; always succeeds, in RAM if the medium fails. ConfigError: in use."""
+        table = Table()
+        table.declare(points)
+        store = Store(files, settings, table, kernel, version, random)
+        try:
+            await job(store.open)
+        except LinkError as error:
+            log.event(log.ERROR, "buffer-volatile", why=error)
+            nothing = {"sampled": 0, "delivered": 0, "gaps": 0, "buffered": 0}
+            last_resort = VolatileStore(store.boot or 1, table, nothing, random)
+            return Buffer(last_resort, table, settings, random, job)
+        for remark in store.remarks:
+            log.event(log.WARNING, "buffer", remark=remark)
+        return Buffer(store, table, settings, random, job)
+
+    @property
+    def boot(self) -> int:
+        """The boot count, which `Anchor` and every stored reading carry."""
+        return self._store.boot
+
+    @property
+    def durable(self) -> bool:
+        """False when the medium failed and readings are only in RAM."""
+        return self._store.durable
+
+    def set_points(self, points: list[Point]) -> None:
+        """Declare points; those already known keep their numbers."""
+        self._table.declare(points)
+
+    def anchor(self, anchor: Anchor) -> None:
+        """Store a TIME record with the next commit."""
+        self._anchors.append(anchor)
+        self._queue.anchors.append(anchor)
+        self._touch()
+
+    def anchors(self) -> list[Anchor]:
+        """Return the anchors known from disk and since."""
+        return list(self._anchors)
+
+    def add(self, ring: str, readings: list[Reading]) -> None:
+        """Take readings; when RAM is full the oldest bulk ones are dropped and counted."""
+        groups = self._queue.groups[ring]
+        for reading in readings:
+            if not groups or _is_full(groups[-1]):
+                groups.append(Group(reading.at_ms))
+            group = groups[-1]
+            number = self._table.number(reading.point)
+            dt_ms = reading.at_ms - group.t0_ms
+            packed = pack_reading(dt_ms, number, reading.value, reading.quality)
+            group.readings.append(packed)
+            group.size_bytes += len(packed)
+        self._queued += len(readings)
+        while self._queued and self._queued + self._flying > READINGS_MAX:
+            self._drop_one()
+        self._touch()
+
+    async def run(self) -> None:
+        """Commit what is due, for ever."""
+        while True:
+            wait_ms = self._wait_ms()
+            if wait_ms > 0:
+                try:
+                    await aio.within(wait_ms, self._wake.wait())
+                except aio.TimeoutError:
+                    pass
+                self._wake.clear()
+            else:
+                await self.commit()
+
+    async def commit(self) -> None:
+        """Make everything added so far durable, now."""
+        async with self._one:
+            work, self._queue = self._queue, Work()
+            self._flying, self._queued = self._queued, 0
+            self._flying_dropped = sum(work.dropped.values())
+            self._since_ms = None
+            started_ms = aio.now_ms()
+            save = self._cursor_moved and started_ms - self._saved_ms >= CURSOR_MS
+            if save:
+                self._cursor_moved, self._saved_ms = False, started_ms
+            before = self._state
+            try:
+                await self._do(self._store_work, work, save)
+            finally:
+                self._flying = self._flying_dropped = 0
+            if aio.now_ms() - started_ms >= SLOW_MS:
+                self.slow_commits += 1
+            for ring in RINGS:
+                if self._state[ring][2] != before[ring][2]:
+                    self.changed.set()
+
+    async def next_batch(
+        self, ring: str, after_seq: int, readings_max: int = 64, bytes_max: int = 8192
+    ) -> Batch | None:
+        """Return durable items after number `after_seq`, of one boot; None if there are none."""
+        if after_seq >= self._state[ring][2]:
+            return None
+        async with self._one:
+            found: Batch | None = await self._do(
+                self._read, ring, after_seq, readings_max, bytes_max
+            )
+            return found
+
+    def cursor(self, ring: str) -> int:
+        """Return the number up to which nothing needs sending any more."""
+        return max(self._state[ring][1], self._acks.get(ring, 0))
+
+    def log_id(self, ring: str) -> bytes:
+        """Return the eight bytes that name this ring's numbering."""
+        return self._state[ring][0]
+
+    def acked(self, ring: str, log_id: bytes, seq: int) -> None:
+        """Take the platform's cumulative acknowledgement; a foreign or future one is counted."""
+        known_id, _, last = self._state[ring]
+        if log_id != known_id or seq > last:
+            self.acks_ignored += 1
+        elif seq > self.cursor(ring):
+            self._acks[ring] = seq
+            self._cursor_moved = True
+            self._wake.set()
+
+    async def reject(self, ring: str, seq: int, reason: str) -> None:
+        """Give up one item that the broker will not take: it becomes a Gap."""
+        async with self._one:
+            await self._do(self._reject, ring, seq, reason)
+        self.changed.set()
+
+    def counts(self) -> dict[str, Any]:
+        """Return sampled = delivered + gaps + buffered, what waits in RAM included, and health."""
+        waiting = self._queued + self._flying
+        dropped = sum(self._queue.dropped.values()) + self._flying_dropped
+        found: dict[str, Any] = dict(self._counts)
+        found["sampled"] += waiting + dropped
+        found["gaps"] += dropped
+        found["buffered"] += waiting
+        found["durable"] = self.durable
+        found["acks_ignored"] = self.acks_ignored
+        found["slow_commits"] = self.slow_commits
+        return found
+
+    async def close(self) -> None:
+        """Give back the directory. Nothing is saved: a stop is a crash, and a start recovers."""
+        async with self._one:
+            await self._job(self._store.close)
+
+    def _touch(self) -> None:
+        if self._since_ms is None:
+            self._since_ms = aio.now_ms()
+        self._wake.set()
+
+    def _wait_ms(self) -> int:
+        """Return how long until something is due; 0 if it is."""
+        queue = self._queue
+        if self._acks or queue.groups[CRIT]:
+            return 0
+        bulk = queue.groups[BULK]
+        if bulk and (len(bulk) > 1 or _is_full(bulk[0])):
+            return 0
+        now_ms = aio.now_ms()
+        wait_ms = CURSOR_MS
+        if self._cursor_moved:
+            wait_ms = self._saved_ms + CURSOR_MS - now_ms
+        if self._since_ms is not None:
+            wait_ms = min(wait_ms, self._since_ms + self._settings.commit_ms - now_ms)
+        return max(wait_ms, 0)
+
+    def _drop_one(self) -> None:
+        ring = BULK if self._queue.groups[BULK] else CRIT
+        groups = self._queue.groups[ring]
+        group = groups[0]
+        group.size_bytes -= len(group.readings.pop(0))
+        if not group.readings:
+            groups.pop(0)
+        self._queue.dropped[ring] += 1
+        self._queued -= 1
+
+    async def _do(self, work: Callable[..., Any], *given: Any) -> Any:
+        """Run `work` beside the loop, with the acknowledgements come so far; then look anew."""
+        acks, self._acks = self._acks, {}
+        # Until the store has them, the cursor seen from here must not step back.
+        for ring in acks:
+            log_id, _, last = self._state[ring]
+            self._state[ring] = log_id, acks[ring], last
+        answer, self._state, self._counts, error = await self._job(self._beside, acks, work, given)
+        if error is not None:
+            log.event(log.ERROR, "buffer-volatile", why=error)
+            self._acks = {}  # they name numbers of the old logs
+            self.changed.set()
+        return answer
+
+    def _beside(self, acks: dict[str, int], work: Callable[..., Any], given: Any) -> Any:
+        error = answer = None
+        for ring, seq in acks.items():
+            self._store.acked(ring, seq)
+        try:
+            answer = work(*given)
+        except LinkError as failure:
+            error, kept = failure, self._store.counts()
+            self._store = VolatileStore(self.boot, self._table, kept, self._random)
+            if work == self._store_work:
+                work(*given)
+        return answer, self._store.state(), self._store.counts(), error
+
+    def _store_work(self, work: Work, save: bool) -> None:
+        self._store.commit(work)
+        if save:
+            self._store.save_cursors()
+
+    def _read(self, *given: Any) -> Batch | None:
+        return self._store.next_batch(*given)
+
+    def _reject(self, *given: Any) -> None:
+        self._store.reject(*given)
+
+
+def _is_full(group: Group) -> bool:
+    return len(group.readings) >= GROUP_READINGS_MAX or group.size_bytes >= GROUP_BYTES_MAX

@@ -1,0 +1,211 @@
+"""What the records of a segment say: one CBOR map each, values ⇄ bytes.
+
+Knows the integer keys; knows no file and no numbering. Key 1 is always the boot count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core import cbor
+from gateway.core.clock import Anchor
+from gateway.core.decimal import Decimal
+from gateway.core.errors import BadReply
+from gateway.core.reading import OUT_OF_RANGE, QUALITIES, RINGS, Gap
+from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gateway.core.reading import Point, Value
+
+READING_BYTES_MAX = 4096  # half a pack; a longer text or blob could not be sent on
+POINTS_BYTES_MAX = 8192  # of one POINTS record; a longer table takes several
+
+_INTEGER_MAX = 1 << 64  # CBOR's own whole numbers end here
+_QUALITY_NUMBERS = {name: number for number, name in enumerate(QUALITIES)}
+
+
+class Boot(Record):
+    """Who writes: boot count, the kernel's boot id, our version; `log_id` and the ring's books."""
+
+    __slots__ = ("books", "boot", "files", "kernel", "log_id", "version")
+
+    def __init__(
+        self, boot: int, kernel: str, version: str, log_id: bytes, files: int, books: Any
+    ) -> None:
+        self.boot = boot
+        self.kernel = kernel
+        self.version = version
+        self.log_id = log_id
+        self.files = files
+        self.books = books
+
+
+class Table:
+    """The points of one boot and their short numbers, in order of declaration; only grows."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, str]] = []  # (name, unit); the place is the number
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str, unit: str = "") -> int:
+        """Return the number of the point `name`, declaring it if it is new."""
+        known = self._numbers.get(name)
+        if known is None:
+            known = self._numbers[name] = len(self.points)
+            self.points.append((name, unit))
+        return known
+
+    def declare(self, points: list[Point]) -> None:
+        """Give every point of `points` a number."""
+        for point in points:
+            self.number(point.name, point.unit)
+
+
+def pack_reading(dt_ms: int, number: int, value: Value, quality: str) -> bytes:
+    """Return one reading `dt_ms` after its record's first; what no pack can carry has no value."""
+    place = _QUALITY_NUMBERS[quality]
+    if _is_sendable(value):
+        row = [dt_ms, number, value, place] if place else [dt_ms, number, value]
+        packed = cbor.encode(row)
+        if len(packed) <= READING_BYTES_MAX:
+            return packed
+    return cbor.encode([dt_ms, number, None, _QUALITY_NUMBERS[OUT_OF_RANGE]])
+
+
+def pack_data(boot: int, t0_ms: int, readings: list[bytes]) -> bytes:
+    """Return a DATA payload of readings made by `pack_reading`."""
+    start = b"\xa3\x01" + cbor.encode(boot) + b"\x02" + cbor.encode(t0_ms) + b"\x03"
+    return start + cbor.head(4, len(readings)) + b"".join(readings)
+
+
+def unpack_data(payload: bytes) -> tuple[int, list[tuple[int, int, Value, str]]]:
+    """Return (boot, [(at_ms, point number, value, quality), …]); BadReply if it is not DATA."""
+    found = _map(payload, 1, 2, 3)
+    t0_ms = _number(found[2], payload)
+    readings = []
+    for item in _list(found[3], payload):
+        if not isinstance(item, list) or not 3 <= len(item) <= 4:
+            raise BadReply("DATA: a reading is not a list of three or four", payload)
+        place = _number(item[3], payload) if len(item) == 4 else 0
+        # A later version may know more qualities; what we cannot name is still not good.
+        quality = QUALITIES[place] if 0 <= place < len(QUALITIES) else f"quality-{place}"
+        at_ms = t0_ms + _number(item[0], payload)
+        readings.append((at_ms, _number(item[1], payload), item[2], quality))
+    return _number(found[1], payload), readings
+
+
+def pack_time(anchor: Anchor) -> bytes:
+    """Return a TIME payload."""
+    return cbor.encode(
+        {1: anchor.boot, 2: anchor.at_ms, 3: anchor.wall_ms, 4: anchor.error_ms, 5: anchor.source}
+    )
+
+
+def unpack_time(payload: bytes) -> Anchor:
+    """Return the anchor; BadReply if it is not TIME."""
+    found = _map(payload, 1, 2, 3, 4, 5)
+    boot, at_ms, wall_ms, error_ms = [_number(found[key], payload) for key in (1, 2, 3, 4)]
+    return Anchor(boot, at_ms, wall_ms, error_ms, str(found[5]))
+
+
+def pack_gap(boot: int, gap: Gap, again: bool, void: int) -> bytes:
+    """Return a GAP payload; `again`: noted and counted before; `void` numbers were no readings."""
+    found = {1: boot, 2: gap.ring, 3: gap.log_id, 4: gap.first, 5: gap.last, 6: gap.count}
+    found[7] = gap.reason
+    if again:
+        found[8] = True
+    if void:
+        found[9] = void
+    return cbor.encode(found)
+
+
+def unpack_gap(payload: bytes) -> tuple[int, Gap, bool, int]:
+    """Return (boot, gap, again, void); BadReply if it is not GAP."""
+    found = _map(payload, 1, 2, 3, 4, 5, 6, 7)
+    first, last, count = [_number(found[key], payload) for key in (4, 5, 6)]
+    if found[2] not in RINGS or not isinstance(found[3], bytes) or first > last:
+        raise BadReply("GAP: no such ring, log or range", payload)
+    gap = Gap(found[2], found[3], first, last, count, str(found[7]))
+    void = _number(found.get(9, 0), payload)
+    return _number(found[1], payload), gap, found.get(8) is True, void
+
+
+def pack_boot(boot: Boot) -> bytes:
+    """Return a BOOT payload."""
+    return cbor.encode(
+        {
+            1: boot.boot,
+            2: boot.kernel,
+            3: boot.version,
+            4: boot.log_id,
+            5: boot.files,
+            6: boot.books,
+        }
+    )
+
+
+def unpack_boot(payload: bytes) -> Boot:
+    """Return who wrote; BadReply if it is not BOOT."""
+    found = _map(payload, 1, 2, 3, 4, 5, 6)
+    if not isinstance(found[4], bytes) or len(found[4]) != 8:
+        raise BadReply("BOOT: a log id is not eight bytes", payload)
+    boot, files = _number(found[1], payload), _number(found[5], payload)
+    return Boot(boot, str(found[2]), str(found[3]), found[4], files, found[6])
+
+
+def pack_points(boot: int, table: Table, start: int) -> list[bytes]:
+    """Return POINTS payloads that declare the points from number `start` on."""
+    payloads = []
+    rows: list[list[Any]] = []
+    size = 0
+    for number in range(start, len(table.points)):
+        name, unit = table.points[number]
+        rows.append([number, name, unit])
+        size += len(name) + len(unit) + 8
+        if size > POINTS_BYTES_MAX:
+            payloads.append(cbor.encode({1: boot, 2: rows}))
+            rows, size = [], 0
+    if rows:
+        payloads.append(cbor.encode({1: boot, 2: rows}))
+    return payloads
+
+
+def unpack_points(payload: bytes) -> tuple[int, list[tuple[int, str, str]]]:
+    """Return (boot, [(number, name, unit), …]); BadReply if it is not POINTS."""
+    found = _map(payload, 1, 2)
+    rows = []
+    for row in _list(found[2], payload):
+        if not isinstance(row, list) or len(row) != 3:
+            raise BadReply("POINTS: a row is not a list of three", payload)
+        rows.append((_number(row[0], payload), str(row[1]), str(row[2])))
+    return _number(found[1], payload), rows
+
+
+def _is_sendable(value: Value) -> bool:
+    if isinstance(value, Decimal):
+        value = value.mantissa
+    return not isinstance(value, int) or -_INTEGER_MAX <= value < _INTEGER_MAX
+
+
+def _map(payload: bytes, *keys: int) -> dict[Any, Any]:
+    found = cbor.decode(payload)
+    if not isinstance(found, dict):
+        raise BadReply("a record's payload is not a map", payload)
+    for key in keys:
+        if key not in found:
+            raise BadReply(f"a record's payload lacks key {key}", payload)
+    return found
+
+
+def _number(value: Any, payload: bytes) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadReply(f"{value!r} stands where a whole number belongs", payload)
+    return value
+
+
+def _list(value: Any, payload: bytes) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadReply("a list is missing", payload)
+    return value

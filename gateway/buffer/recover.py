@@ -1,0 +1,291 @@
+"""What a ring holds after whatever happened: the only way a ring is opened. It always succeeds.
+
+Reads the newest segment only; older ones are read when their readings are asked for. Changes
+nothing on disk but what it cannot use: the first record written after it makes the start durable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.buffer import cursor as slots
+from gateway.buffer import quarantine
+from gateway.buffer.payload import unpack_boot, unpack_data, unpack_gap, unpack_time
+from gateway.buffer.ring import CURSOR, SEGMENT, SPARE, SUFFIX, Segment
+from gateway.buffer.segment import (
+    AUDIT,
+    BOOT,
+    DATA,
+    GAP,
+    HEADER_BYTES,
+    RECORD_BYTES,
+    TIME,
+    VERSION,
+    Walker,
+    fields,
+    unpack_header,
+)
+from gateway.core.errors import BadReply, LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.buffer.payload import Boot
+    from gateway.buffer.ring import Ring
+    from gateway.core.clock import Anchor
+    from gateway.core.reading import Gap
+
+FILES_MIN = 3  # one that is written, one that is read, one spare
+VOID_JUMP = 1 << 20  # more numbers than a segment holds: skipped when nobody knows how many went
+
+_BLOCK_BYTES = 4096
+_TORN_COUNT_MAX = 4096  # a torn header that claims more readings than RAM held is not believed
+
+
+class Found:
+    """What a ring said about itself: its newest BOOT, the GAPs after it, anchors, its tail."""
+
+    def __init__(self) -> None:
+        self.boot = 0  # the highest boot count seen
+        self.last: Boot | None = None
+        self.gaps: list[tuple[int, Gap, bool, int]] = []  # (number, gap, again, void)
+        self.anchors: list[Anchor] = []
+        self.lost = (0, 0, 0, 0)  # (first, last, readings, void numbers) gone at the tail
+        self.formatted = False
+        self.remarks: list[str] = []
+
+
+def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
+    """Fill in `ring` from disk, formatting it if it holds nothing; LinkError if it cannot be."""
+    found = Found()
+    ring.files.make_folder(ring.name)
+    if not _take_in(ring, found):
+        found.remarks.append(f"{ring.name}: written by a newer version, set aside")
+        quarantine.set_ring_aside(ring.files, ring.name)
+        ring.segments, ring.spares = [], []
+    slot = _read_cursor(ring)
+    if not ring.segments:
+        _format(ring, random)
+        found.formatted = True
+        return found
+    _read_newest(ring, found)
+    _identify(ring, slot, found, random)
+    files = len(ring.segments) + len(ring.spares)
+    if found.last is not None and files < found.last.files and found.lost[3] == 0:
+        found.remarks.append(f"{ring.name}: {found.last.files - files} segment files are missing")
+        _skip_numbers(ring, found)
+    _reserve(ring)
+    return found
+
+
+def _take_in(ring: Ring, found: Found) -> bool:
+    """Sort the files into segments and spares; False if a newer version wrote any."""
+    known: dict[int, Segment] = {}
+    for name in ring.files.names(ring.name):
+        if not name.endswith(SUFFIX):
+            continue
+        if name.startswith(SPARE):
+            ring.spares.append(name)
+            continue
+        if not name.startswith(SEGMENT):
+            continue
+        header = unpack_header(_read(ring, name, 0, HEADER_BYTES))
+        if header is not None and header.version != VERSION:
+            return False
+        segment: Segment | None
+        if header is not None and header.ring == ring.number:
+            segment = Segment(name, header.epoch, header.first_seq, header.size_bytes)
+        else:
+            segment = _without_header(ring, name)
+        if segment is None or segment.epoch in known:
+            found.remarks.append(f"{ring.name}/{name}: not a segment of this ring, set aside")
+            quarantine.keep_segment(ring.files, ring.name, name)
+            ring.files.remove(ring.path(name))
+            continue
+        known[segment.epoch] = segment
+    ring.segments = [known[epoch] for epoch in sorted(known)]
+    _drop_backward(ring, found)
+    return True
+
+
+def _without_header(ring: Ring, name: str) -> Segment | None:
+    # The records still say everything, if the name says the epoch.
+    digits = name[len(SEGMENT) : -len(SUFFIX)]
+    if not digits.isdigit():
+        return None
+    size = ring.files.size(ring.path(name))
+    segment = Segment(name, int(digits), 0, size)
+    entry = walk(ring, segment, 0).next()
+    if entry is None:
+        return None
+    segment.first_seq = entry.seq
+    return segment
+
+
+def _drop_backward(ring: Ring, found: Found) -> None:
+    """Leave out segments whose numbers run backwards: of another log, copied here."""
+    kept: list[Segment] = []
+    for segment in reversed(ring.segments):
+        if kept and segment.first_seq > kept[0].first_seq:
+            found.remarks.append(f"{ring.name}/{segment.name}: numbers of another log, set aside")
+            quarantine.keep_segment(ring.files, ring.name, segment.name)
+            ring.files.remove(ring.path(segment.name))
+        else:
+            kept.insert(0, segment)
+    ring.segments = kept
+
+
+def walk(ring: Ring, segment: Segment, seq: int) -> Walker:
+    """Return a walker over `segment` that opens the file for each window it reads."""
+
+    def read(at: int, size: int) -> bytes:
+        return _read(ring, segment.name, at, size)
+
+    return Walker(read, segment.epoch, seq, segment.size_bytes)
+
+
+def _read(ring: Ring, name: str, at: int, size: int) -> bytes:
+    file = ring.files.open(ring.path(name))
+    try:
+        return file.read(at, size)
+    finally:
+        file.close()
+
+
+def _read_cursor(ring: Ring) -> slots.Cursor | None:
+    if CURSOR not in ring.files.names(ring.name):
+        return None
+    try:
+        return slots.latest(_read(ring, CURSOR, 0, slots.FILE_BYTES))
+    except LinkError:
+        return None
+
+
+def _read_newest(ring: Ring, found: Found) -> None:
+    """Learn the tail from the newest segment, and the books from as far back as they stand."""
+    index = len(ring.segments) - 1
+    newest = ring.segments[index]
+    walker = walk(ring, newest, newest.first_seq)
+    _collect(walker, found)
+    ring.tail, ring.next_seq = walker.at, walker.seq
+    _read_tail(ring, walker, found)
+    while found.last is None and index > 0:
+        index -= 1
+        later, found.gaps = found.gaps, []
+        segment = ring.segments[index]
+        _collect(walk(ring, segment, segment.first_seq), found)
+        found.gaps += later
+
+
+def _collect(walker: Walker, found: Found) -> None:
+    while True:
+        entry = walker.next()
+        if entry is None:
+            return
+        try:
+            if entry.kind == BOOT:
+                found.last = unpack_boot(entry.payload)
+                found.boot = max(found.boot, found.last.boot)
+                found.gaps = []  # its books include them
+            elif entry.kind == GAP:
+                _, gap, again, void = unpack_gap(entry.payload)
+                found.gaps.append((entry.seq, gap, again, void))
+            elif entry.kind == TIME:
+                found.anchors.append(unpack_time(entry.payload))
+        except BadReply:  # intact, but not of our making: nothing we can learn from it
+            continue
+
+
+def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
+    """See whether the last thing written was cut short, and how many readings went with it."""
+    newest = ring.segments[-1]
+    if ring.files.size(ring.path(newest.name)) < newest.size_bytes:
+        found.remarks.append(f"{ring.name}/{newest.name}: cut short")
+        ring.tail = newest.size_bytes  # nothing more is written into it
+        _skip_numbers(ring, found)
+        return
+    head = walker.bytes_at(ring.tail, RECORD_BYTES)
+    if head == bytes(len(head)):
+        return
+    ring.dirty_to = (ring.tail + RECORD_BYTES + _BLOCK_BYTES) & -_BLOCK_BYTES
+    if len(head) < RECORD_BYTES:
+        return
+    size, epoch, kind, _, count, seq = fields(head)
+    if epoch != newest.epoch and seq != ring.next_seq:
+        _skip_numbers(ring, found)
+        return
+    try:
+        payload = walker.bytes_at(ring.tail + RECORD_BYTES, size)
+        kind, count = DATA, len(unpack_data(payload)[1])
+    except BadReply:
+        pass  # the payload is what was hit, so the header can be believed
+    if count > _TORN_COUNT_MAX:
+        _skip_numbers(ring, found)
+    elif count:
+        readings = 0 if kind in (GAP, AUDIT) else count
+        first = ring.next_seq
+        found.lost = (first, first + count - 1, readings, count - readings)
+        ring.next_seq += count
+
+
+def _skip_numbers(ring: Ring, found: Found) -> None:
+    # Numbers may have been sent that are not on disk any more; they must not be given out again.
+    first = ring.next_seq
+    found.lost = (first, first + VOID_JUMP - 1, 0, VOID_JUMP)
+    ring.next_seq += VOID_JUMP
+
+
+def _identify(
+    ring: Ring, slot: slots.Cursor | None, found: Found, random: Callable[[int], bytes]
+) -> None:
+    """Settle log id and cursor; what is unknown costs duplicates at the platform, never loss."""
+    log_id = found.last.log_id if found.last is not None else None
+    if slot is not None and log_id in (None, slot.log_id):
+        ring.log_id = slot.log_id
+        ring.cursor = max(slot.acked, ring.low - 1)
+        ring.saved = slot.acked
+        ring.generation = slot.generation
+        found.boot = max(found.boot, slot.boot)
+        ring.next_seq = max(ring.next_seq, slot.acked + 1)
+        return
+    found.remarks.append(f"{ring.name}: cursor lost, sending again from {ring.low}")
+    ring.log_id = log_id or random(8)
+    ring.cursor = ring.low - 1
+    ring.files.create(ring.path(CURSOR), slots.FILE_BYTES)
+    ring.files.sync_folder(ring.name)
+
+
+def _format(ring: Ring, random: Callable[[int], bytes]) -> None:
+    """Reserve all space, so that a disk filled by others cannot stop us later; a new log."""
+    files = ring.files
+    for name in files.names(ring.name):
+        files.remove(ring.path(name))
+    ring.spares = []
+    ring.log_id = random(8)
+    _reserve(ring)
+    files.create(ring.path(CURSOR), slots.FILE_BYTES)
+    files.sync_folder(ring.name)
+    ring.write_cursor()
+
+
+def _reserve(ring: Ring) -> None:
+    """Bring the ring to the number of files wanted, or to as many as the disk has room for."""
+    files = ring.files
+    for name in ring.spares:
+        if files.size(ring.path(name)) != ring.segment_bytes:
+            files.create(ring.path(name), ring.segment_bytes)
+    number = 0
+    while len(ring.segments) + len(ring.spares) < ring.files_wanted or not ring.spares:
+        number += 1
+        name = f"{SPARE}{number:08}{SUFFIX}"
+        if name in ring.spares:
+            continue
+        try:
+            files.create(ring.path(name), ring.segment_bytes)
+        except LinkError:
+            if len(ring.segments) + len(ring.spares) < FILES_MIN:
+                raise
+            ring.files_wanted = len(ring.segments) + len(ring.spares)
+            break
+        ring.spares.append(name)
+    files.sync_folder(ring.name)

@@ -1,0 +1,367 @@
+"""The buffer on disk: two rings under one set of books. Synchronous; one thread at a time.
+
+Knows what to write when, what to give up when a ring is full, and what to note about it; leaves
+bytes to `segment`, order of writing to `ring`, and waiting to whoever calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.buffer import quarantine, recover
+from gateway.buffer.books import Books
+from gateway.buffer.payload import (
+    Boot,
+    Table,
+    pack_boot,
+    pack_data,
+    pack_gap,
+    pack_points,
+    pack_time,
+)
+from gateway.buffer.reader import Reader
+from gateway.buffer.ring import SUFFIX, Draft, Ring
+from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME
+from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap
+from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.buffer.files import Files
+    from gateway.core.clock import Anchor
+    from gateway.core.reading import Reading
+
+ANCHORS_MAX = 64  # repeated in every segment: 2 KiB
+_MIB = 1 << 20
+
+
+class Settings(Record):
+    """How much room each ring takes, in files of `segment_bytes`; `commit_ms` is for bulk."""
+
+    __slots__ = ("bulk_bytes", "commit_ms", "crit_bytes", "segment_bytes")
+
+    def __init__(
+        self,
+        crit_bytes: int = 32 * _MIB,
+        bulk_bytes: int = 512 * _MIB,
+        segment_bytes: int = 4 * _MIB,
+        commit_ms: int = 10_000,
+    ) -> None:
+        self.crit_bytes = crit_bytes
+        self.bulk_bytes = bulk_bytes
+        self.segment_bytes = segment_bytes
+        self.commit_ms = commit_ms
+
+
+class Group(Record):
+    """Readings of one future record, packed against the first one's time."""
+
+    __slots__ = ("readings", "size_bytes", "t0_ms")
+
+    def __init__(self, t0_ms: int) -> None:
+        self.t0_ms = t0_ms
+        self.readings: list[bytes] = []
+        self.size_bytes = 0
+
+
+class Work:
+    """What one commit makes durable; what has become so is taken out of it."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, list[Group]] = {ring: [] for ring in RINGS}
+        self.dropped = dict.fromkeys(RINGS, 0)
+        self.anchors: list[Anchor] = []
+
+
+class Store:
+    """Readings, gaps, points and anchors on disk. LinkError means that the medium is gone."""
+
+    durable = True
+
+    def __init__(
+        self,
+        files: Files,
+        settings: Settings,
+        table: Table,
+        kernel: str,
+        version: str,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self.boot = 0
+        self.anchors: list[Anchor] = []
+        self.remarks: list[str] = []
+        self._files = files
+        self._table = table
+        self._declared = dict.fromkeys(RINGS, 0)
+        self._kernel = kernel
+        self._version = version
+        self._settings = settings
+        self._random = random
+        self.rings: dict[str, Ring] = {}
+        self.books = Books({})
+        self._readers: dict[str, Reader] = {}
+
+    def open(self) -> None:
+        """Recover what is there, or format; the new boot is durable when this returns."""
+        self._files.lock()
+        self._plan()
+        found = {}
+        for ring in RINGS:
+            found[ring] = recover.load(self.rings[ring], self._random)
+            self.remarks += found[ring].remarks
+        self.boot = 1 + max([found[ring].boot for ring in RINGS])
+        self._open_books(found)
+        for ring in RINGS:
+            for anchor in found[ring].anchors:
+                if anchor not in self.anchors:
+                    self.anchors.append(anchor)
+        self.anchors.sort(key=_by_time)
+        for ring in RINGS:
+            self.rings[ring].boot = self.boot
+            self.rings[ring].opening = self._opening
+            self._readers[ring] = Reader(self.rings[ring], self.books)
+        for ring in RINGS:
+            self._note_tail(ring, found[ring].lost)
+        for ring in RINGS:
+            self._start(ring)
+            self._move_cursor(ring, self.rings[ring].cursor)
+        self._tidy()
+
+    def commit(self, work: Work) -> None:
+        """Make `work` durable; on LinkError what is still in it is not."""
+        for ring in RINGS:
+            if work.dropped[ring]:
+                log_id = self.rings[ring].log_id
+                self._note(Gap(ring, log_id, 0, 0, work.dropped[ring], "overflow"))
+                work.dropped[ring] = 0
+        self.anchors += work.anchors
+        while len(self.anchors) > ANCHORS_MAX:
+            _thin(self.anchors)
+        for ring in RINGS:
+            self._commit_ring(self.rings[ring], work)
+        work.anchors = []
+        self._tidy()
+
+    def next_batch(
+        self, ring: str, after_seq: int, readings_max: int, bytes_max: int
+    ) -> Batch | None:
+        """Return what follows number `after_seq`, or None if nothing durable does."""
+        reader = self._readers[ring]
+        reader.go(max(after_seq, self.rings[ring].cursor) + 1)
+        items: list[Reading | Gap] = []
+        first = boot = size_bytes = 0
+        while len(items) < readings_max:
+            found = reader.peek()
+            if found is None:
+                if reader.missing is None or items:
+                    break
+                self._note_damage(ring, reader.missing[0], reader.missing[1])
+                continue
+            if not items:
+                first, boot = reader.seq, found[0]
+            size_bytes += wire_bytes(found[1])
+            if boot != found[0] or reader.seq != first + len(items):
+                break
+            if items and size_bytes > bytes_max:
+                break
+            items.append(found[1])
+            reader.seq += 1
+        if not items:
+            return None
+        low = self.rings[ring].low
+        return Batch(ring, self.rings[ring].log_id, first, low, boot, items)
+
+    def acked(self, ring: str, seq: int) -> None:
+        """The platform has everything up to `seq`, which it was sent."""
+        if self.rings[ring].cursor < seq < self.rings[ring].next_seq:
+            self._move_cursor(ring, seq)
+
+    def reject(self, ring: str, seq: int, reason: str) -> None:
+        """Give up number `seq`, which the platform's broker will not take."""
+        place = self.rings[ring]
+        if not place.cursor < seq < place.next_seq or self.books.skip(ring, seq) != seq:
+            return
+        reader = self._readers[ring]
+        reader.go(seq)
+        found = reader.peek()
+        if found is None or reader.seq != seq:
+            return
+        what = {"ring": ring, "log": place.log_id, "seq": seq, "boot": found[0], "reason": reason}
+        what["item"] = repr(found[1])
+        quarantine.keep_rejected(self._files, ring, seq, what)
+        count = self.books.readings(ring, seq, seq)
+        self._note(Gap(ring, place.log_id, seq, seq, count, "rejected"))
+        self._move_cursor(ring, place.cursor)
+        self._tidy()
+
+    def save_cursors(self) -> None:
+        """Make the cursors durable."""
+        for ring in RINGS:
+            self.rings[ring].save_cursor()
+        self.books.forget({ring: self.rings[ring].saved for ring in RINGS})
+
+    def counts(self) -> dict[str, int]:
+        """Return sampled = delivered + gaps + buffered, since the rings were formatted."""
+        sampled = gaps = buffered = 0
+        for name in RINGS:
+            ring = self.rings[name]
+            sampled += ring.next_seq - 1 - self.books.void[name] + self.books.dropped[name]
+            gaps += self.books.lost[name] + self.books.dropped[name]
+            buffered += self.books.readings(name, ring.cursor + 1, ring.next_seq - 1)
+        delivered = sampled - gaps - buffered
+        return {
+            "sampled": sampled,
+            "delivered": delivered,
+            "gaps": gaps,
+            "buffered": buffered,
+        }
+
+    def close(self) -> None:
+        """Give back descriptors and the lock; saves nothing that was not durable."""
+        for ring in self.rings.values():
+            ring.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._files.close()
+
+    def state(self) -> dict[str, tuple[bytes, int, int]]:
+        """Return (log id, cursor, last durable number) of each ring."""
+        return {
+            name: (ring.log_id, ring.cursor, ring.next_seq - 1) for name, ring in self.rings.items()
+        }
+
+    def _plan(self) -> None:
+        wanted = {CRIT: self._settings.crit_bytes, BULK: self._settings.bulk_bytes}
+        size = self._settings.segment_bytes
+        mine = 0
+        for ring in RINGS:
+            for name in self._files.names(ring):
+                if name.endswith(SUFFIX):
+                    mine += self._files.size(f"{ring}/{name}")
+        half = (self._files.free_bytes() + mine) // 2
+        total = sum(wanted.values())
+        for ring in RINGS:
+            bytes_max = wanted[ring]
+            if total > half:
+                bytes_max = wanted[ring] * half // total
+                self.remarks.append(f"{ring}: only {bytes_max} bytes of {wanted[ring]}, disk full")
+            files = max(bytes_max // size, recover.FILES_MIN)
+            self.rings[ring] = Ring(self._files, ring, size, files)
+
+    def _open_books(self, found: dict[str, recover.Found]) -> None:
+        self.books = Books({ring: self.rings[ring].log_id for ring in RINGS})
+        for ring in (BULK, CRIT):  # crit has the last word, if it has one
+            last = found[ring].last
+            if last is not None:
+                self.books.load(last.books)
+        for seq, gap, again, void in found[CRIT].gaps:
+            self.books.enter(seq, gap, again, void)
+
+    def _start(self, ring: str) -> None:
+        place = self.rings[ring]
+        drafts = [self._boot_draft(place)] + self._point_drafts(0)
+        place.next_seq = self.books.skip(ring, place.next_seq)
+        if place.fits(drafts):
+            place.append(drafts)
+            self._declared[ring] = len(self._table.points)
+        else:
+            place.roll()
+
+    def _note_tail(self, ring: str, lost: tuple[int, int, int, int]) -> None:
+        first, last, readings, void = lost
+        if last > 0 and self.books.skip(ring, first) <= last:
+            gap = Gap(ring, self.rings[ring].log_id, first, last, readings, "corrupt")
+            self._note(gap, void=void)
+
+    def _note_damage(self, ring: str, first: int, last: int) -> None:
+        place = self.rings[ring]
+        self._lose(ring, first, last, "corrupt")
+        quarantine.keep_segment(self._files, ring, place.segments[place.find(first)].name)
+        self._move_cursor(ring, place.cursor)
+        self._tidy()
+
+    def _lose(self, ring: str, first: int, last: int, reason: str) -> None:
+        """Note that numbers `first`..`last` are gone; notes among them are written again."""
+        carried = self.books.between(first, last) if ring == CRIT else []
+        count = self.books.readings(ring, first, last)
+        self._note(Gap(ring, self.rings[ring].log_id, first, last, count, reason))
+        for note in carried:
+            self._note(note.gap, again=True)
+
+    def _note(self, gap: Gap, again: bool = False, void: int = 0) -> None:
+        crit = self.rings[CRIT]
+        crit.append([Draft(GAP, 1, pack_gap(self.boot, gap, again, void))])
+        self.books.enter(crit.next_seq - 1, gap, again, void)
+
+    def _tidy(self) -> None:
+        # Bulk first: giving up bulk readings writes notes into crit.
+        for ring in (BULK, CRIT):
+            place = self.rings[ring]
+            while not place.spares and len(place.segments) > 1:
+                last = place.last_seq(0)
+                if last > place.cursor:
+                    self._lose(ring, place.cursor + 1, last, "evicted")
+                    self._move_cursor(ring, last)
+                if place.saved < last:
+                    place.save_cursor()
+                place.retire()
+
+    def _move_cursor(self, ring: str, seq: int) -> None:
+        # Nothing can be delivered from a hole, so the cursor passes over it.
+        self.rings[ring].cursor = self.books.skip(ring, seq + 1) - 1
+
+    def _commit_ring(self, ring: Ring, work: Work) -> None:
+        groups = work.groups[ring.name]
+        drafts = [Draft(TIME, 0, pack_time(anchor)) for anchor in work.anchors]
+        if groups:
+            drafts += self._point_drafts(self._declared[ring.name])
+            self._declared[ring.name] = len(self._table.points)
+        for group in groups:
+            payload = pack_data(self.boot, group.t0_ms, group.readings)
+            drafts.append(Draft(DATA, len(group.readings), payload))
+        first = ring.next_seq
+        try:
+            if drafts:
+                ring.append(drafts)
+        finally:
+            done = ring.next_seq - first
+            while groups and len(groups[0].readings) <= done:
+                done -= len(groups.pop(0).readings)
+
+    def _opening(self, ring: Ring) -> list[Draft]:
+        self._declared[ring.name] = len(self._table.points)
+        drafts = [self._boot_draft(ring)]
+        drafts += [Draft(TIME, 0, pack_time(anchor)) for anchor in self.anchors]
+        return drafts + self._point_drafts(0)
+
+    def _boot_draft(self, ring: Ring) -> Draft:
+        boot = Boot(
+            *(self.boot, self._kernel, self._version, ring.log_id),
+            *(ring.files_wanted, self.books.packed()),
+        )
+        return Draft(BOOT, 0, pack_boot(boot))
+
+    def _point_drafts(self, start: int) -> list[Draft]:
+        return [Draft(POINTS, 0, rows) for rows in pack_points(self.boot, self._table, start)]
+
+
+def wire_bytes(item: Reading | Gap) -> int:
+    """Return roughly what an item takes in a pack: only names, texts and blobs vary much."""
+    if isinstance(item, Gap):
+        return 64
+    value = item.value
+    return 24 + len(item.point) + (len(value) if isinstance(value, (str, bytes)) else 0)
+
+
+def _by_time(anchor: Anchor) -> tuple[int, int]:
+    return anchor.boot, anchor.at_ms
+
+
+def _thin(anchors: list[Anchor]) -> None:
+    """Drop the oldest anchor that is neither its boot's first nor its last, or the oldest."""
+    for index in range(1, len(anchors) - 1):
+        if anchors[index - 1].boot == anchors[index].boot == anchors[index + 1].boot:
+            anchors.pop(index)
+            return
+    anchors.pop(0)
