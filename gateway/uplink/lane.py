@@ -1,0 +1,118 @@
+"""One ring on its way to the platform: what is acknowledged, in flight, suspected.
+
+The cursor moves by `acked` only. Everything after it may be sent again at any time: a lane never
+knows less than the platform, and the platform drops what it already has.
+"""
+
+from __future__ import annotations
+
+from gateway.core.record import Record
+
+WINDOW = 20  # packs in flight; measured: fewer starve the link, more only cost time and duplicates
+PROBE = 1  # packs in flight while nothing shows that the platform is there
+ITEMS_MAX = 128  # cost is per message and deflate likes company; above 128 both gain little
+ACK_TIMEOUT_MS = 30_000
+STRIKES_MAX = 3  # connections lost with the same pack in front, before that pack is suspected
+
+
+class Flight(Record):
+    """A pack that was published and is not yet acknowledged by the platform."""
+
+    __slots__ = ("first", "last", "token")
+
+    def __init__(self, token: int, first: int, last: int) -> None:
+        self.token = token
+        self.first = first
+        self.last = last
+
+
+class Lane:
+    """The state of one ring; `known` is the highest number that may ever have been sent."""
+
+    def __init__(self, ring: str, log_id: bytes, cursor: int, known: int) -> None:
+        self.ring = ring
+        self.log_id = log_id
+        self.cursor = cursor
+        self.known = max(known, cursor)
+        self.sent = cursor
+        self.flights: list[Flight] = []
+        self.drained = False  # nothing durable lies beyond `sent`
+        self.careful = False  # a pack of this lane is suspected to kill connections
+        self.items_max = ITEMS_MAX
+        self.small_until = 0  # packs stay small up to this number
+        self.held_until_ms = 0
+        self.progress_ms = 0
+        self.refusals = 0  # in a row
+        self.rejected = 0  # the last item given up
+        self._window = WINDOW
+        self._strikes = 0
+        self._struck = 0  # first number of the pack the strikes count for
+
+    def wants(self) -> bool:
+        """Return whether another pack may be published, once it is not held."""
+        window = PROBE if self.careful else self._window
+        return not self.drained and len(self.flights) < window
+
+    def overdue_ms(self) -> int | None:
+        """Return when the platform will have been silent for too long."""
+        return self.progress_ms + ACK_TIMEOUT_MS if self.flights else None
+
+    def published(self, flight: Flight, now_ms: int) -> None:
+        """Note that a pack went out."""
+        if not self.flights:
+            self.progress_ms = now_ms
+        self.flights.append(flight)
+        self.sent = flight.last
+        self.known = max(self.known, flight.last)
+        if self.sent >= self.small_until and not self.careful:
+            self.items_max = ITEMS_MAX
+
+    def acked(self, seq: int, now_ms: int) -> None:
+        """Move the cursor to `seq`, which the caller checked; the platform is there."""
+        self.cursor = seq
+        self.sent = max(self.sent, seq)
+        self.flights = [flight for flight in self.flights if flight.last > seq]
+        self.progress_ms = now_ms
+        self.refusals = 0
+        self._window = WINDOW
+        if self.careful and seq >= self.small_until:
+            self.careful = False
+            self.items_max = ITEMS_MAX
+
+    def rewind(self, *, probe: bool) -> None:
+        """Forget what is in flight and start again after the cursor (go-back-N)."""
+        self.flights = []
+        self.sent = self.cursor
+        self.drained = False
+        self._window = PROBE if probe else WINDOW
+
+    def shrink(self, first: int, last: int) -> bool:
+        """Make smaller packs until `last` is passed; False if it is one item already."""
+        self.items_max = max(1, (last - first + 1) // 2)
+        self.small_until = max(self.small_until, last)
+        return last > first
+
+    def strike(self, *, surely: bool, alone: bool) -> int | None:
+        """Blame the pack in front for a lost connection; return the item to reject, if any.
+
+        `surely`: the broker named a packet as the reason; `alone`: no other lane was in flight.
+        """
+        if not self.flights:
+            return None
+        head = self.flights[0]
+        if head.first != self._struck:
+            self._struck = head.first
+            self._strikes = 0
+        convicting = self.careful and head.first == head.last
+        if convicting and not alone:
+            return None
+        self._strikes += 1
+        if self._strikes < STRIKES_MAX and not surely:
+            return None
+        if convicting:
+            return head.first
+        self.careful = True
+        self.shrink(head.first, head.last)
+        if self.items_max == 1:
+            self._strikes = 0  # a single item gets three strikes of its own
+        return None

@@ -1,0 +1,290 @@
+"""What the uplink does next: f(event, now_ms) → actions. No socket, no clock, no file.
+
+The rules, each a line of the table or of `_work`:
+* only what the source hands out is sent, and the source hands out only what is durable;
+* a cursor moves on the platform's acknowledgement, never on the broker's;
+* crit before bulk, oldest first, at most WINDOW packs of a ring in flight;
+* after a reconnect, a refusal or 30 s of silence the lane starts again after its cursor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.reading import BULK
+from gateway.uplink import events, topics
+from gateway.uplink.lane import Flight, Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from gateway.uplink.events import Action, Event
+
+OFFLINE, CONNECTING, ONLINE = "offline", "connecting", "online"
+
+BACKOFF_MS_MIN = 1_000
+BACKOFF_MS_MAX = 120_000
+CALM_MS = 60_000  # acknowledgements this long after connecting end the back-off
+ANNOUNCE_MS = 60_000  # snapshot and health
+DENIED_MS = 120_000  # an access list is mended by a person
+SLOTS_MAX = 64  # publishes the broker has not answered: two windows and the announcements
+BYTES_MAX = 8_192  # of buffered readings in one pack
+HEADER_BYTES = 256  # topic, properties and fixed header, generously
+
+SENT, ABSENT, DENIED, TOO_LARGE, BUSY = "sent", "absent", "denied", "too-large", "busy"
+# MQTT 5 §3.4.2.1; every other code from 0x80 on is BUSY. MQTT 3.1.1 can only say 0x00.
+_VERDICTS = {0x00: SENT, 0x10: ABSENT, 0x87: DENIED, 0x95: TOO_LARGE, 0x97: BUSY}
+_PACKET_TOO_LARGE = 0x95  # also a reason to disconnect, §3.14.2.1
+
+
+class Session:
+    """The uplink's mind; `random` returns 0 ≤ x < 1, `rate` limits bulk to bytes/s (0 = off)."""
+
+    def __init__(
+        self, lanes: list[Lane], random: Callable[[], float], now_ms: int, rate: int = 0
+    ) -> None:
+        self.state = OFFLINE
+        self.lanes = lanes  # in the order they are served
+        self.counts = dict.fromkeys(
+            ("connects", "packs", "acks", "acks_ignored", "ack_timeouts", "rejected"), 0
+        )
+        for verdict in (ABSENT, DENIED, TOO_LARGE, BUSY):
+            self.counts[f"puback_{verdict}"] = 0
+        self._random = random
+        self._rate = rate
+        self._out: list[Action] = []
+        self._attempt = 0
+        self._online_ms = 0
+        self._announce_ms = 0
+        self._free_ms = 0  # when the rate limit lets the next bulk pack go
+        self._blocked = False
+        self._troubled = False
+        self._proven = True  # something was acknowledged since the last rejected item
+        self._loading: Lane | None = None
+        self._due: list[str] = []  # announcements waiting for a slot
+        self._token = 0
+        self._pending: dict[int, tuple[Lane, Flight] | None] = {}  # by token; None: announcement
+        self._slots = self._packet_max = 0
+        self._retry_ms = now_ms + self._backoff(BACKOFF_MS_MIN)
+
+    def on(self, event: Event, now_ms: int) -> list[Action]:
+        """Take one event; return what to do, in order. An event out of season changes nothing."""
+        self._out = []
+        heard = _HEARD[self.state].get(type(event))
+        if heard is not None:
+            heard(self, event, now_ms)
+        if self.state == OFFLINE and now_ms >= self._retry_ms:
+            self.state = CONNECTING
+            self._out.append(events.Connect())
+        elif self.state == ONLINE:
+            self._work(now_ms)
+        return self._out
+
+    def wake_ms(self, now_ms: int) -> int | None:
+        """Return when a Tick is wanted; None while only an event can change something."""
+        if self.state == OFFLINE:
+            return self._retry_ms
+        if self.state == CONNECTING:
+            return None
+        wake_ms = self._announce_ms
+        for lane in self.lanes:
+            overdue_ms, held_ms = lane.overdue_ms(), self._held_until_ms(lane)
+            if overdue_ms is not None:
+                wake_ms = min(wake_ms, overdue_ms)
+            if lane.wants() and held_ms > now_ms:
+                wake_ms = min(wake_ms, held_ms)
+        return wake_ms
+
+    def _work(self, now_ms: int) -> None:
+        for lane in self.lanes:
+            overdue_ms = lane.overdue_ms()
+            if overdue_ms is not None and now_ms >= overdue_ms:
+                self.counts["ack_timeouts"] += 1
+                self._trouble("no acknowledgement")
+                lane.rewind(probe=True)
+        if now_ms >= self._announce_ms:
+            self._announce_ms = now_ms + ANNOUNCE_MS
+            self._due = [kind for kind in self._due if kind == topics.STATE]
+            self._due += [topics.NOW, topics.HEALTH]
+        while not self._blocked and self._loading is None and len(self._pending) < self._slots:
+            if self._due:
+                token = self._issue(None)
+                self._out.append(events.Announce(token, self._due.pop(0)))
+                continue
+            chosen = self._loading = self._choose(now_ms)
+            if chosen is None:
+                break
+            bytes_max = min(BYTES_MAX, max(1, self._packet_max - HEADER_BYTES))
+            self._out.append(events.Load(chosen.ring, chosen.sent, chosen.items_max, bytes_max))
+
+    def _choose(self, now_ms: int) -> Lane | None:
+        for lane in self.lanes:
+            others = [other for other in self.lanes if other is not lane and other.flights]
+            # A suspect travels alone, so that a lost connection can be blamed on it.
+            if lane.wants() and now_ms >= self._held_until_ms(lane):
+                if not (lane.careful and others):
+                    return lane
+            if lane.careful and lane.flights:
+                return None
+        return None
+
+    def _held_until_ms(self, lane: Lane) -> int:
+        limited = lane.ring == BULK  # alarms are few, and must not wait
+        return max(lane.held_until_ms, self._free_ms) if limited else lane.held_until_ms
+
+    def _on_connected(self, event: events.Connected, now_ms: int) -> None:
+        self.state = ONLINE
+        self.counts["connects"] += 1
+        self._online_ms = self._announce_ms = now_ms
+        self._slots = max(1, min(SLOTS_MAX, event.receive_max))
+        self._packet_max = event.packet_max
+        self._due = [topics.STATE]
+
+    def _on_failed(self, _event: events.Failed, now_ms: int) -> None:
+        self._go_offline(now_ms)
+
+    def _on_lost(self, event: events.Lost, now_ms: int) -> None:
+        in_flight = [lane for lane in self.lanes if lane.flights]
+        for lane in in_flight:
+            surely = event.code == _PACKET_TOO_LARGE
+            seq = lane.strike(surely=surely, alone=len(in_flight) == 1)
+            # Without proof that anything gets through, the connection is to blame, not the item.
+            if seq is not None and self._proven:
+                self._proven = False
+                self._reject(lane, seq, now_ms)
+        for lane in self.lanes:
+            lane.rewind(probe=False)
+        self._blocked = False
+        self._loading = None
+        self._pending = {}
+        self._go_offline(now_ms)
+
+    def _on_puback(self, event: events.PubAck, now_ms: int) -> None:
+        if event.token not in self._pending:
+            return
+        found = self._pending.pop(event.token)
+        verdict = _VERDICTS.get(event.code, BUSY if event.code >= 0x80 else SENT)
+        if verdict != SENT:
+            self.counts[f"puback_{verdict}"] += 1
+            self._trouble(f"broker: {verdict} (0x{event.code:02x})")
+        if found is None or verdict in (SENT, ABSENT):
+            return  # the platform's word is awaited either way
+        lane, flight = found
+        if flight not in lane.flights:
+            return
+        lane.rewind(probe=True)
+        if verdict == TOO_LARGE:
+            self._cut(lane, flight.first, flight.last, now_ms)
+        elif verdict == DENIED:
+            lane.held_until_ms = now_ms + DENIED_MS
+        else:
+            lane.refusals += 1
+            lane.held_until_ms = now_ms + self._backoff(BACKOFF_MS_MIN << min(lane.refusals, 7))
+
+    def _on_acked(self, event: events.Acked, now_ms: int) -> None:
+        for lane in self.lanes:
+            if lane.ring != event.ring or lane.log_id != event.log_id:
+                continue
+            if lane.cursor < event.seq <= lane.known:
+                lane.acked(event.seq, now_ms)
+                self.counts["acks"] += 1
+                self._proven = True
+                self._trouble("")
+                if now_ms - self._online_ms >= CALM_MS:
+                    self._attempt = 0
+                self._out.append(events.Advance(event.ring, event.log_id, event.seq))
+                return
+            if event.seq <= lane.cursor:
+                return  # said before
+        self.counts["acks_ignored"] += 1
+
+    def _on_loaded(self, event: events.Loaded, now_ms: int) -> None:
+        lane, self._loading = self._loading, None
+        if lane is None or lane.ring != event.ring:
+            return
+        if len(event.payload) + HEADER_BYTES > self._packet_max:
+            self._cut(lane, event.first, event.last, now_ms)
+            return
+        token = self._issue(None)
+        flight = Flight(token, event.first, event.last)
+        self._pending[token] = (lane, flight)
+        lane.published(flight, now_ms)
+        if self._rate and lane.ring == BULK:
+            cost_ms = (len(event.payload) + HEADER_BYTES) * 1000 // self._rate
+            self._free_ms = max(self._free_ms, now_ms) + cost_ms
+        self.counts["packs"] += 1
+        self._out.append(events.Publish(token, lane.ring, event.payload))
+
+    def _on_unfit(self, event: events.Unfit, now_ms: int) -> None:
+        lane, self._loading = self._loading, None
+        if lane is not None:
+            self._cut(lane, event.first, event.last, now_ms)
+
+    def _on_empty(self, _event: events.Empty, _now_ms: int) -> None:
+        lane, self._loading = self._loading, None
+        if lane is not None:
+            lane.drained = True
+
+    def _on_changed(self, _event: events.Changed, _now_ms: int) -> None:
+        for lane in self.lanes:
+            lane.drained = False
+
+    def _on_blocked(self, _event: events.Blocked, _now_ms: int) -> None:
+        self._blocked = True
+
+    def _on_clear(self, _event: events.Clear, _now_ms: int) -> None:
+        self._blocked = False
+
+    def _cut(self, lane: Lane, first: int, last: int, now_ms: int) -> None:
+        if not lane.shrink(first, last):
+            self._reject(lane, first, now_ms)
+
+    def _reject(self, lane: Lane, seq: int, now_ms: int) -> None:
+        if seq == lane.rejected:  # what took its place cannot be sent either: no use in haste
+            self._trouble(f"{lane.ring} {seq} cannot be sent")
+            lane.held_until_ms = now_ms + DENIED_MS
+            return
+        lane.rejected = seq
+        self.counts["rejected"] += 1
+        self._out.append(events.Reject(lane.ring, seq))
+
+    def _go_offline(self, now_ms: int) -> None:
+        self.state = OFFLINE
+        self._attempt += 1
+        self._retry_ms = now_ms + self._backoff(BACKOFF_MS_MIN << min(self._attempt, 7))
+
+    def _backoff(self, ceiling_ms: int) -> int:
+        # Full jitter: after a broker restart, its gateways must not come back in step.
+        return int(self._random() * min(ceiling_ms, BACKOFF_MS_MAX))
+
+    def _issue(self, found: tuple[Lane, Flight] | None) -> int:
+        self._token += 1
+        self._pending[self._token] = found
+        return self._token
+
+    def _trouble(self, why: str) -> None:
+        if why or self._troubled:
+            self._out.append(events.Report(why))
+        self._troubled = bool(why)
+
+
+# Which event means something in which state. Whatever is missing here is out of season.
+_HEARD: dict[str, dict[type, Callable[[Session, Any, int], None]]] = {
+    OFFLINE: {},
+    CONNECTING: {
+        events.Connected: Session._on_connected,
+        events.Failed: Session._on_failed,
+    },
+    ONLINE: {
+        events.Lost: Session._on_lost,
+        events.PubAck: Session._on_puback,
+        events.Acked: Session._on_acked,
+        events.Loaded: Session._on_loaded,
+        events.Unfit: Session._on_unfit,
+        events.Empty: Session._on_empty,
+        events.Changed: Session._on_changed,
+        events.Blocked: Session._on_blocked,
+        events.Clear: Session._on_clear,
+    },
+}

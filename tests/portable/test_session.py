@@ -1,0 +1,418 @@
+from gateway.core.reading import BULK, CRIT
+from gateway.uplink import events, topics
+from gateway.uplink.events import (
+    Acked,
+    Advance,
+    Announce,
+    Blocked,
+    Changed,
+    Clear,
+    Connect,
+    Connected,
+    Empty,
+    Failed,
+    Load,
+    Loaded,
+    Lost,
+    PubAck,
+    Publish,
+    Reject,
+    Report,
+    Tick,
+    Unfit,
+)
+from gateway.uplink.lane import ITEMS_MAX, WINDOW, Lane
+from gateway.uplink.session import CONNECTING, OFFLINE, ONLINE, Session
+
+LOG = b"logcrit1"
+BIG = 1 << 28
+
+
+class Driver:
+    """Carries out what a session asks for, with rings of `held` durable items each."""
+
+    def __init__(self, crit: int = 0, bulk: int = 0, rate: int = 0, size: int = 100) -> None:
+        self.now_ms = 0
+        self.held = {CRIT: crit, BULK: bulk}
+        self.size = size
+        self.items_max = 10
+        self.cursors = {CRIT: 0, BULK: 0}
+        self.rejected: list[tuple[str, int]] = []
+        self.unfit: set[int] = set()
+        self.log: list[object] = []
+        lanes = [Lane(CRIT, LOG, 0, 0), Lane(BULK, LOG, 0, 0)]
+        self.session = Session(lanes, lambda: 0.5, 0, rate)
+
+    def tell(self, event: events.Event) -> list[object]:
+        """Return the actions that came of it, Loads answered and left out."""
+        done: list[object] = []
+        queue = [event]
+        while queue:
+            for action in self.session.on(queue.pop(0), self.now_ms):
+                if isinstance(action, Load):
+                    queue.append(self.load(action))
+                    continue
+                if isinstance(action, Advance):
+                    self.cursors[action.ring] = action.seq
+                if isinstance(action, Reject):
+                    self.rejected.append((action.ring, action.seq))
+                    self.unfit.discard(action.seq)
+                done.append(action)
+        self.log += done
+        return done
+
+    def load(self, ask: Load) -> events.Event:
+        last = min(ask.after + min(ask.items_max, self.items_max), self.held[ask.ring])
+        if last == ask.after:
+            return Empty(ask.ring)
+        if [seq for seq in self.unfit if ask.after < seq <= last]:
+            return Unfit(ask.ring, ask.after + 1, last)
+        gone = [seq for ring, seq in self.rejected if ring == ask.ring and ask.after < seq <= last]
+        payload = bytes(self.size * (last - ask.after - len(gone)))
+        return Loaded(ask.ring, ask.after + 1, last, payload)
+
+    def wait(self, ms: int) -> list[object]:
+        self.now_ms += ms
+        return self.tell(Tick())
+
+    def online(self, receive_max: int = 65_535, packet_max: int = BIG) -> list[object]:
+        while self.session.state == OFFLINE:
+            self.now_ms = max(self.now_ms, self.session.wake_ms(self.now_ms) or 0)
+            self.tell(Tick())
+        return self.tell(Connected(receive_max, packet_max))
+
+
+def kinds(actions: list[object]) -> list[str]:
+    return [
+        action.kind if isinstance(action, Announce) else type(action).__name__ for action in actions
+    ]
+
+
+def packs(actions: list[object], ring: str = BULK) -> list[Publish]:
+    return [action for action in actions if isinstance(action, Publish) and action.ring == ring]
+
+
+def test_session_dials_with_jitter_from_the_very_first_try() -> None:
+    driver = Driver()
+    assert driver.session.wake_ms(0) == 500  # half of one second, as `random` says 0.5
+    assert driver.wait(499) == []
+    assert driver.wait(1) == [Connect()]
+    assert driver.session.state == CONNECTING
+    assert driver.session.wake_ms(500) is None
+
+
+def test_session_backs_off_up_to_two_minutes() -> None:
+    driver = Driver()
+    delays = []
+    for _ in range(9):
+        wake_ms = driver.session.wake_ms(driver.now_ms) or 0
+        delays.append(wake_ms - driver.now_ms)
+        driver.now_ms = wake_ms
+        assert driver.tell(Tick()) == [Connect()]
+        driver.tell(Failed())
+    assert delays == [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]
+
+
+def test_session_forgives_only_after_a_minute_of_progress() -> None:
+    driver = Driver(bulk=100)
+    driver.online()
+    for _ in range(4):
+        driver.tell(Lost())
+        driver.online()
+    driver.tell(Acked(BULK, LOG, 10))
+    driver.tell(Lost())
+    assert (driver.session.wake_ms(0) or 0) - driver.now_ms == 16_000
+    driver.online()
+    driver.now_ms += 60_000
+    driver.tell(Acked(BULK, LOG, 20))
+    driver.tell(Lost())
+    assert (driver.session.wake_ms(0) or 0) - driver.now_ms == 1_000
+
+
+def test_session_announces_itself_before_anything_else() -> None:
+    driver = Driver(crit=5, bulk=5)
+    done = driver.online()
+    assert kinds(done) == ["state", "now", "health", "Publish", "Publish"]
+    assert [action.ring for action in done[3:] if isinstance(action, Publish)] == [CRIT, BULK]
+
+
+def test_session_repeats_snapshot_and_health_every_minute() -> None:
+    driver = Driver()
+    driver.online()
+    assert driver.session.wake_ms(driver.now_ms) == driver.now_ms + 60_000
+    assert driver.wait(59_999) == []
+    assert kinds(driver.wait(1)) == ["now", "health"]
+
+
+def test_session_window_bounds_what_is_in_flight() -> None:
+    driver = Driver(crit=1000, bulk=1000)
+    done = driver.online()
+    assert len(packs(done, CRIT)) == WINDOW
+    assert len(packs(done, BULK)) == WINDOW
+    done = driver.tell(Acked(CRIT, LOG, 30))  # three packs of ten
+    assert len(packs(done, CRIT)) == 3
+    assert packs(done, BULK) == []
+
+
+def test_session_asks_for_crit_first_and_oldest_first() -> None:
+    driver = Driver(bulk=1000)
+    driver.online()
+    driver.held[CRIT] = 15
+    driver.tell(Changed())
+    done = driver.tell(Acked(BULK, LOG, 200))
+    assert packs(done, BULK)[0].ring == BULK
+    sent = packs(driver.log, CRIT)
+    assert len(sent) == 2
+    assert driver.session.lanes[0].sent == 15
+
+
+def test_session_cursor_moves_only_on_an_ack_of_the_same_log_within_what_was_sent() -> None:
+    driver = Driver(bulk=50)
+    driver.online()
+    ignored = [
+        Acked(BULK, b"otherlog", 10),
+        Acked(BULK, LOG, 51),
+        Acked(BULK, LOG, 1 << 60),
+        Acked("tank", LOG, 1),
+        Acked(CRIT, LOG, 1),
+    ]
+    for number, ack in enumerate(ignored, 1):
+        assert driver.tell(ack) == []
+        assert driver.session.counts["acks_ignored"] == number
+    assert driver.tell(Acked(BULK, LOG, 50)) == [Advance(BULK, LOG, 50)]
+    assert driver.tell(Acked(BULK, LOG, 40)) == []  # said before: nothing new, nothing wrong
+    assert driver.session.counts["acks_ignored"] == len(ignored)
+    assert driver.cursors[BULK] == 50
+
+
+def test_session_believes_acks_for_what_an_earlier_process_may_have_sent() -> None:
+    lane = Lane(BULK, LOG, 100, 9_000)
+    session = Session([lane], lambda: 0.0, 0)
+    session.on(Tick(), 0)
+    session.on(Connected(20, BIG), 0)
+    assert Advance(BULK, LOG, 8_999) in session.on(Acked(BULK, LOG, 8_999), 0)
+    assert session.on(Acked(BULK, LOG, 9_001), 0) == []
+
+
+def test_session_puback_moves_nothing() -> None:
+    driver = Driver(bulk=10)
+    sent = packs(driver.online())
+    driver.tell(PubAck(sent[0].token, 0))
+    assert driver.cursors[BULK] == 0
+    driver.tell(Lost())
+    assert len(packs(driver.online())) == 1  # sent again
+
+
+def test_session_goes_back_after_30_s_without_progress_and_probes_with_one_pack() -> None:
+    driver = Driver(bulk=400)
+    assert len(packs(driver.online())) == WINDOW
+    assert packs(driver.wait(29_999)) == []
+    done = driver.wait(1)
+    assert Report("no acknowledgement") in done
+    assert len(packs(done)) == 1
+    assert driver.session.lanes[1].sent == 10
+    done = driver.tell(Acked(BULK, LOG, 30))  # late, but the platform is there
+    assert Report("") in done
+    assert len(packs(done)) == WINDOW
+
+
+def test_session_puback_codes_lead_where_the_table_says() -> None:
+    table = [
+        # code, counter, packs resent at once, after 1 s, after 120 s without any other event
+        (0x00, None, 0, 0),
+        (0x10, "puback_absent", 0, 0),
+        (0x87, "puback_denied", 0, 0),
+        (0x97, "puback_busy", 0, 1),
+        (0x80, "puback_busy", 0, 1),
+        (0x99, "puback_busy", 0, 1),
+        (0x95, "puback_too-large", 1, 0),
+    ]
+    for code, counter, at_once, after_1_s in table:
+        driver = Driver(bulk=10)
+        sent = packs(driver.online())
+        assert len(sent) == 1
+        done = driver.tell(PubAck(sent[0].token, code))
+        assert len(packs(done)) == at_once, code
+        assert len(packs(driver.wait(1_000))) == after_1_s, code
+        assert driver.cursors[BULK] == 0
+        counted = [name for name in driver.session.counts if name.startswith("puback")]
+        assert [name for name in counted if driver.session.counts[name]] == [counter] * bool(
+            counter
+        )
+
+
+def test_session_denied_lane_stops_and_tries_again_after_two_minutes() -> None:
+    driver = Driver(crit=5, bulk=5)
+    done = driver.online()
+    done = driver.tell(PubAck(packs(done)[0].token, 0x87))
+    assert Report("broker: denied (0x87)") in done
+    driver.held[CRIT] = driver.held[BULK] = 9
+    done = driver.tell(Changed())
+    assert len(packs(done, CRIT)) == 1  # the other lane goes on
+    assert packs(done, BULK) == []
+    driver.tell(Acked(CRIT, LOG, 9))
+    resent = 0
+    for _ in range(119):
+        resent += len(packs(driver.wait(1_000)))
+    assert resent == 0
+    assert len(packs(driver.wait(1_000))) == 1
+
+
+def test_session_refusals_in_a_row_are_asked_less_and_less() -> None:
+    driver = Driver(bulk=10)
+    sent = packs(driver.online())
+    delays = []
+    for _ in range(4):
+        driver.tell(PubAck(sent[-1].token, 0x97))
+        wake_ms = driver.session.wake_ms(driver.now_ms) or 0
+        delays.append(wake_ms - driver.now_ms)
+        driver.now_ms = wake_ms
+        sent = packs(driver.tell(Tick()))
+    assert delays == [1_000, 2_000, 4_000, 8_000]
+
+
+def test_session_receive_maximum_counts_every_unanswered_publish() -> None:
+    driver = Driver(bulk=400)
+    done = driver.online(receive_max=2)
+    assert kinds(done) == ["state", "now"]
+    done = driver.tell(PubAck(done[0].token, 0))
+    assert kinds(done) == ["health"]
+    done = driver.tell(PubAck(done[0].token, 0))
+    assert kinds(done) == ["Publish"]
+
+
+def test_session_cuts_packs_to_the_brokers_maximum() -> None:
+    driver = Driver(bulk=40, size=100)
+    done = driver.online(packet_max=256 + 300)
+    assert {len(pack.payload) for pack in packs(done)} == {200}  # ten, five, two items
+    assert driver.session.lanes[1].sent == 40
+    assert driver.rejected == []
+
+
+def test_session_rejects_the_single_item_the_broker_can_never_take() -> None:
+    driver = Driver(bulk=40, size=100)
+    driver.held[BULK] = 2
+    driver.online(packet_max=256 + 99)
+    assert driver.rejected == [(BULK, 1), (BULK, 2)]
+    assert driver.session.lanes[1].sent == 2
+
+
+def test_session_rejects_the_single_item_that_cannot_be_packed() -> None:
+    driver = Driver(bulk=100)
+    driver.unfit = {37, 38}
+    driver.online()
+    assert driver.rejected == [(BULK, 37), (BULK, 38)]
+    assert driver.session.lanes[1].sent == 100
+    assert driver.session.lanes[1].items_max == ITEMS_MAX
+
+
+def test_session_waits_while_the_connection_is_full() -> None:
+    driver = Driver(bulk=400)
+    driver.held[BULK] = 0
+    driver.online()
+    driver.tell(Blocked())
+    driver.held[BULK] = 10
+    assert driver.tell(Changed()) == []
+    assert len(packs(driver.tell(Clear()))) == 1
+
+
+def test_session_rate_limit_spreads_bulk_and_spares_crit() -> None:
+    driver = Driver(crit=50, bulk=400, rate=1256)  # a pack of 1000 + 256 bytes takes a second
+    done = driver.online()
+    assert len(packs(done, CRIT)) == 5
+    assert len(packs(done, BULK)) == 1
+    assert driver.session.wake_ms(driver.now_ms) == driver.now_ms + 1000
+    assert packs(driver.wait(999)) == []
+    assert len(packs(driver.wait(1))) == 1
+
+
+def test_session_events_out_of_season_change_nothing() -> None:
+    driver = Driver(bulk=10)
+    late = [Lost(), PubAck(1, 0x87), Acked(BULK, LOG, 1), Changed(), Blocked(), Clear(), Failed()]
+    late += [Connected(1, 1), Empty(BULK), Loaded(BULK, 1, 2, b""), Unfit(BULK, 1, 2)]
+    for event in late:
+        assert driver.tell(event) == []
+        assert driver.session.state == OFFLINE
+    driver.online()
+    before = driver.session.lanes[1].flights
+    for event in (Connected(1, 1), Failed(), PubAck(999, 0x97), Loaded(BULK, 5, 9, b"")):
+        assert driver.tell(event) == []
+    assert driver.session.state == ONLINE
+    assert driver.session.lanes[1].flights == before
+
+
+def test_session_after_a_loss_starts_again_behind_the_cursor() -> None:
+    driver = Driver(bulk=30)
+    driver.online()
+    driver.tell(Acked(BULK, LOG, 15))  # in the middle of the second pack
+    driver.tell(Lost())
+    done = driver.online()
+    assert kinds(done)[0] == topics.STATE
+    assert driver.session.lanes[1].flights[0].first == 16
+    assert len(packs(done)) == 2
+
+
+def test_session_finds_the_item_that_kills_connections_and_loses_only_that() -> None:
+    driver = Driver(bulk=60)
+    driver.items_max = ITEMS_MAX
+    poison = 23
+    lost = 0
+    driver.online()
+    while driver.cursors[BULK] < 60:
+        flights = driver.session.lanes[1].flights
+        bad = [flight for flight in flights if flight.first <= poison <= flight.last]
+        if bad and not driver.rejected:
+            lost += 1
+            assert lost < 30
+            driver.tell(Lost())
+            driver.online()
+        else:
+            driver.tell(Acked(BULK, LOG, flights[0].last))
+    assert driver.rejected == [(BULK, poison)]
+    assert lost <= 14
+
+
+def test_session_poison_in_bulk_does_not_stop_crit() -> None:
+    driver = Driver(bulk=8)
+    driver.items_max = 8
+    driver.online()
+    for number in range(1, 10):
+        driver.held[CRIT] = number
+        done = driver.tell(Changed())
+        assert len(packs(done, CRIT)) == 1
+        driver.tell(Acked(CRIT, LOG, number))
+        driver.tell(Lost())
+        driver.online()
+    assert driver.cursors[CRIT] == 9
+    assert driver.rejected == [(BULK, 1)]  # once: if it was not the item, the item is not blamed
+
+
+def test_session_does_not_hurry_when_what_replaced_an_item_cannot_be_sent_either() -> None:
+    driver = Driver(bulk=1)
+
+    def always_unfit(ask: Load) -> events.Event:
+        return Unfit(ask.ring, 1, 1) if ask.ring == BULK else Empty(ask.ring)
+
+    driver.load = always_unfit  # type: ignore[method-assign]
+    done = driver.online()
+    assert driver.rejected == [(BULK, 1)]
+    assert Report("bulk 1 cannot be sent") in done
+    assert kinds(driver.wait(119_000)) == ["now", "health"]
+
+
+def test_session_gives_up_one_item_at_most_while_nothing_gets_through() -> None:
+    driver = Driver(bulk=60)
+    driver.online()
+    for _ in range(200):  # a link that dies whenever something is sent
+        driver.log = []
+        driver.tell(Lost())
+        driver.online()
+    assert len(driver.rejected) == 1
+
+
+def test_session_disconnect_for_a_large_packet_is_believed_at_once() -> None:
+    driver = Driver(bulk=10)
+    driver.online()
+    driver.tell(Lost(0x95))
+    driver.online()
+    assert driver.session.lanes[1].flights[0].last == 5
