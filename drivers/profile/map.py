@@ -102,11 +102,15 @@ class Map:
 
     def write(self, channel: str, value: Any) -> list[Step]:
         """Return the steps that set `channel` to `value` (wire unit); ConfigError if illegal."""
-        slot = self._slots.get(channel)
-        for place in slot.places if slot else ():
+        for place in self.places(channel):
             if place.channel.writable:
                 return write.channel_steps(place, value, self.settings)
         raise ConfigError(f"channel {channel!r} cannot be written")
+
+    def places(self, channel: str) -> list[Place]:
+        """Return the alternatives of `channel`, none if there is no such channel."""
+        slot = self._slots.get(channel)
+        return slot.places if slot else []
 
     def setup_fields(self) -> list[Field]:
         """Return where the settings live in the device, to read before `setup_steps`."""

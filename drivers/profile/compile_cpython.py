@@ -1,0 +1,118 @@
+"""Profiles from files: found by name, compiled to CBOR, kept in a cache.
+
+Knows folders and the cache; what a profile may say is the checker's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drivers.profile import model, units_cpython
+from drivers.profile.report_cpython import near
+from drivers.profile.source_cpython import SIZE_MAX
+from gateway.core import cbor
+from gateway.core.errors import BadReply, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HERE = Path(__file__).resolve().parent
+_DIGEST_BYTES = 32
+
+
+def find(name: str, folders: Sequence[Path] = ()) -> Path:
+    """Return the file of profile `name` ("maker/model"): in `folders` first, then as shipped."""
+    searched = [*folders, units_cpython.PROFILES]
+    for folder in searched:
+        path = folder / f"{name}.yaml"
+        # A name is no path: it must not lead out of the folder.
+        if path.is_file() and folder.resolve() in path.resolve().parents:
+            return path
+    known = [one for folder in searched for one in shipped(folder)]
+    hint = near(name, known)
+    raise ConfigError(f"there is no profile {name!r}" + (f": {hint}" if hint else ""))
+
+
+def shipped(folder: Path = units_cpython.PROFILES) -> list[str]:
+    """Return the names of the profiles in a folder, sorted."""
+    return sorted(f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.yaml"))
+
+
+def compile_text(text: str, name: str) -> bytes:
+    """Return a profile's compiled form; ConfigError with every problem if it has an error."""
+    from drivers.profile.check_cpython import check_text  # loads the YAML reader
+
+    checked = check_text(text, name)
+    checked.report.require()
+    return cbor.encode(checked.document)
+
+
+def compiled(path: Path) -> bytes:
+    """Return the compiled form of the file `path`, from the cache if it holds it."""
+    try:
+        with path.open("rb") as file:
+            source = file.read(SIZE_MAX + 1)
+        text = source.decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8")
+    key = hashlib.sha256(_compiler_digest() + source).hexdigest()
+    kept = cache_folder() / f"{key}.cbor"
+    found = _cached(kept)
+    if found is None:
+        found = compile_text(text, str(path))
+        _keep(kept, found)
+    return found
+
+
+def load_file(path: Path) -> model.Profile:
+    """Return the profile in a YAML file; ConfigError with every problem."""
+    return model.load(compiled(path))
+
+
+def cache_folder() -> Path:
+    """Return where compiled profiles are kept (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "tidegate"
+
+
+@cache
+def _compiler_digest() -> bytes:
+    # What turned the text into bytes is part of the key: an update never meets its elder's output.
+    digest = hashlib.sha256()
+    registries = sorted(units_cpython.PROFILES.glob("*.jsonl"))
+    for path in sorted(_HERE.glob("*.py")) + registries:
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _cached(path: Path) -> bytes | None:
+    try:
+        held = path.read_bytes()
+    except OSError:
+        return None
+    digest, data = held[:_DIGEST_BYTES], held[_DIGEST_BYTES:]
+    if hashlib.sha256(data).digest() != digest:
+        return None  # torn or meddled with: compiled again, and written over
+    try:
+        model.load(data)
+    except BadReply:
+        return None
+    return data
+
+
+def _keep(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.replace(file.name, path)
+    except OSError:
+        # Without a cache we only compile again next time: a full or read-only disk stops nothing.
+        return
