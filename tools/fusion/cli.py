@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from gateway.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OK, FINDINGS, NO_INPUT = 0, 1, 66
+OK, FINDINGS, NO_INPUT, IO_ERROR = 0, 1, 66, 74
 _SPANS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -56,7 +57,12 @@ def _run(args: argparse.Namespace) -> int:
     from tools.fusion.service import Broker, Service
 
     broker = Broker(args.broker, args.ca, args.cert, args.key)
-    Service(broker, args.db, args.client_id, 5 if args.mqtt == "5" else 4).run()
+    try:
+        Service(broker, args.db, args.client_id, 5 if args.mqtt == "5" else 4).run()
+    except sqlite3.Error as error:
+        # A full or failing disk: nothing uncommitted was acknowledged, so ending loses nothing.
+        print(f"tidegate: {args.db}: {error}", file=sys.stderr)
+        return IO_ERROR
     return OK
 
 

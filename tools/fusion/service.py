@@ -14,7 +14,7 @@ import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -54,7 +54,8 @@ class Broker:
         self.host = parts.hostname
         self.tls = parts.scheme == "mqtts"
         self.port = port or (8883 if self.tls else 1883)
-        self.user, self.password = parts.username, parts.password
+        self.user = unquote(parts.username) if parts.username else None
+        self.password = unquote(parts.password) if parts.password else None
         self.files = (ca or None, cert or None, key or None)
 
     def __str__(self) -> str:

@@ -1,0 +1,135 @@
+"""How fast the reference platform commits: without a broker, and behind one.
+
+The figures are of one machine; the ratio between few and many packs a commit is not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.core.clock import SYNCED, Stamp
+from gateway.core.decimal import decimal
+from gateway.core.reading import BULK, Batch, Gap, Reading
+from gateway.uplink import topics
+from gateway.uplink.pack import Packer
+from tools.fusion import schema
+from tools.fusion.ingest import Ingest
+from tools.sim import broker
+from tools.sim.process import Stage, free_port
+
+if TYPE_CHECKING:
+    from typing import Any
+
+GW = "330482-0017"
+LOG = b"benchlog"
+POINTS = [f"meter-{number // 10}/value-{number % 10}" for number in range(100)]
+READINGS = 64  # in a pack
+PACKS = 1_000
+WINDOW = 20  # packs in flight, as the uplink has them
+WALL_MS = 1_900_800_000_000
+
+
+def packs(count: int) -> list[bytes]:
+    """Return `count` packs of consecutive readings of 100 points."""
+    packer = Packer(GW, dict.fromkeys(POINTS, "kWh"))
+    made = []
+    for number in range(count):
+        first = number * READINGS + 1
+        items: list[Reading | Gap] = [
+            Reading(POINTS[n % 100], decimal(100_000 + n, -2), n * 100)
+            for n in range(first, first + READINGS)
+        ]
+        made.append(packer.pack(Batch(BULK, LOG, first, 1, 1, items), _stamp))
+    return made
+
+
+def measure() -> dict[str, Any]:
+    """Return readings per second and CPU microseconds per reading, by situation."""
+    made = packs(PACKS)
+    found: dict[str, Any] = {
+        "readings_per_pack": READINGS,
+        "bytes_per_reading": round(sum(map(len, made)) / PACKS / READINGS, 2),
+    }
+    for packs_per_commit in (1, WINDOW):
+        found[f"commit_every_{packs_per_commit}"] = _ingest(made, packs_per_commit)
+    found["duplicates"] = _ingest(made[:1] * PACKS, WINDOW)
+    for kind in broker.available():
+        found[kind] = _through(kind, made)
+    return found
+
+
+def _ingest(made: list[bytes], packs_per_commit: int) -> dict[str, float]:
+    topic = topics.up(GW, BULK)
+    with tempfile.TemporaryDirectory() as directory:
+        ingest = Ingest(schema.create_or_open(Path(directory) / "fusion.db"))
+        start_s, cpu_s = time.perf_counter(), time.process_time()
+        for number, payload in enumerate(made, 1):
+            ingest.receive(topic, payload, WALL_MS)
+            if number % packs_per_commit == 0:
+                ingest.commit(WALL_MS)
+        ingest.commit(WALL_MS)
+        return _rates(time.perf_counter() - start_s, time.process_time() - cpu_s, len(made))
+
+
+def _through(kind: str, made: list[bytes]) -> dict[str, float]:
+    import paho.mqtt.client as mqtt
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    acked = 0
+
+    def on_message(_: mqtt.Client, __: object, message: mqtt.MQTTMessage) -> None:
+        nonlocal acked
+        acked = max(acked, topics.decode_ack(bytes(message.payload)).seq)
+
+    with tempfile.TemporaryDirectory() as directory, Stage(Path(directory)) as stage:
+        port = free_port()
+        stage.add(broker.start_broker(port, stage.directory, kind))
+        database = stage.directory / "fusion.db"
+        url = f"mqtt://127.0.0.1:{port}"
+        fusion = stage.python(
+            "fusion", "-m", "gateway", "fusion", "run", "--broker", url, "--db", str(database)
+        )
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, GW, protocol=mqtt.MQTTv5)
+        client.on_message = on_message
+        client.connect("127.0.0.1", port)
+        client.subscribe(topics.of(GW, topics.ACK), 1)
+        sent, start_s = 0, time.perf_counter()
+        while acked < len(made) * READINGS:
+            client.loop(timeout=0.01)
+            quiet = acked == 0 and sent > 0 and time.perf_counter() - start_s > 0.5
+            if quiet:  # the platform was not there yet: begin again, and with the clock
+                sent, start_s = 0, time.perf_counter()
+            while sent < len(made) and sent * READINGS - acked < WINDOW * READINGS:
+                client.publish(topics.up(GW, BULK), made[sent], qos=1)
+                sent += 1
+        took_s = time.perf_counter() - start_s
+        cpu_s = _cpu_s(fusion.pid)
+        client.disconnect()
+    return _rates(took_s, cpu_s, len(made))
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100  # user and system, in ticks of 10 ms
+
+
+def _rates(took_s: float, cpu_s: float, count: int) -> dict[str, float]:
+    readings = count * READINGS
+    return {
+        "readings_per_s": round(readings / took_s),
+        "cpu_us_per_reading": round(cpu_s / readings * 1e6, 2),
+    }
+
+
+def _stamp(_: int, at_ms: int) -> Stamp:
+    return Stamp(WALL_MS + at_ms, WALL_MS + at_ms, SYNCED)
+
+
+if __name__ == "__main__":
+    json.dump(measure(), sys.stdout, indent=1)
+    print()
