@@ -188,6 +188,10 @@ class Buffer:
         """Return the number up to which nothing needs sending any more."""
         return max(self._state[ring][1], self._acks.get(ring, 0))
 
+    def last(self, ring: str) -> int:
+        """Return the highest durable number."""
+        return self._state[ring][2]
+
     def log_id(self, ring: str) -> bytes:
         """Return the eight bytes that name this ring's numbering."""
         return self._state[ring][0]

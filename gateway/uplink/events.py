@@ -98,6 +98,18 @@ class Empty(Event):
         self.ring = ring
 
 
+class Renumbered(Event):
+    """`ring` goes on under another log: what was sent of the old one is void."""
+
+    __slots__ = ("cursor", "known", "log_id", "ring")
+
+    def __init__(self, ring: str, log_id: bytes, cursor: int, known: int) -> None:
+        self.ring = ring
+        self.log_id = log_id
+        self.cursor = cursor
+        self.known = known
+
+
 class Changed(Event):
     """Something became durable."""
 

@@ -34,8 +34,8 @@ HEADER_BYTES = 256  # topic, properties and fixed header, generously
 
 SENT, ABSENT, DENIED, TOO_LARGE, BUSY = "sent", "absent", "denied", "too-large", "busy"
 # MQTT 5 §3.4.2.1; every other code from 0x80 on is BUSY. MQTT 3.1.1 can only say 0x00.
-_VERDICTS = {0x00: SENT, 0x10: ABSENT, 0x87: DENIED, 0x95: TOO_LARGE, 0x97: BUSY}
-_PACKET_TOO_LARGE = 0x95  # also a reason to disconnect, §3.14.2.1
+PACKET_TOO_LARGE = 0x95  # also a reason to disconnect, §3.14.2.1
+_VERDICTS = {0x00: SENT, 0x10: ABSENT, 0x87: DENIED, PACKET_TOO_LARGE: TOO_LARGE, 0x97: BUSY}
 
 
 class Session:
@@ -147,7 +147,7 @@ class Session:
     def _on_lost(self, event: events.Lost, now_ms: int) -> None:
         in_flight = [lane for lane in self.lanes if lane.flights]
         for lane in in_flight:
-            surely = event.code == _PACKET_TOO_LARGE
+            surely = event.code == PACKET_TOO_LARGE
             seq = lane.strike(surely=surely, alone=len(in_flight) == 1)
             # Without proof that anything gets through, the connection is to blame, not the item.
             if seq is not None and self._proven:
@@ -226,6 +226,12 @@ class Session:
         if lane is not None:
             lane.drained = True
 
+    def _on_renumbered(self, event: events.Renumbered, _now_ms: int) -> None:
+        self._loading = None
+        for place, lane in enumerate(self.lanes):
+            if lane.ring == event.ring:
+                self.lanes[place] = Lane(event.ring, event.log_id, event.cursor, event.known)
+
     def _on_changed(self, _event: events.Changed, _now_ms: int) -> None:
         for lane in self.lanes:
             lane.drained = False
@@ -283,6 +289,7 @@ _HEARD: dict[str, dict[type, Callable[[Session, Any, int], None]]] = {
         events.Loaded: Session._on_loaded,
         events.Unfit: Session._on_unfit,
         events.Empty: Session._on_empty,
+        events.Renumbered: Session._on_renumbered,
         events.Changed: Session._on_changed,
         events.Blocked: Session._on_blocked,
         events.Clear: Session._on_clear,
