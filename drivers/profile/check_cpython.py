@@ -13,7 +13,7 @@ from drivers.profile.expr_cpython import BadExpression, compile_text
 from drivers.profile.image import HOLDING
 from drivers.profile.model import FORMAT, Setting
 from drivers.profile.names_cpython import Names, Pattern, expand, pattern
-from drivers.profile.report_cpython import near
+from drivers.profile.report_cpython import TooMany, near
 from drivers.profile.source_cpython import LIST, MAP, SCALAR, Node, Source, load_source
 from drivers.profile.write import chosen_settings
 from drivers.profile.write_cpython import read_steps, read_write
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from drivers.profile.report_cpython import Report
 
 EVERY_MS = 60_000  # poll period of a profile that names none
+GROUPS_MAX = 64
+ALTERNATIVES_MAX = 8  # places one channel may have; bounds what a small file can expand to
 
 
 class Checked:
@@ -36,7 +38,6 @@ class Checked:
         self.report = report
         self.document: dict[str, Any] | None = None
         self.cases: list[Case] = []
-        self.base = 0  # number the profile gives the first register
 
 
 def check_text(text: str, name: str) -> Checked:
@@ -52,18 +53,25 @@ def check_source(source: Source) -> Checked:
             place = source.root or Node(SCALAR, 1, 1, 1)
             source.report.add("E011", place, "a profile is a map of keys")
         return checked
-    checker = _Checker(source.root, source.report)
-    document = checker.document()
-    checked.base = checker.base
-    checked.cases = cases_cpython.read_cases(
-        checker.keys.get("tests"), checker.names, checker.base, source.report
-    )
-    if not source.report.errors:
-        counted = "base" in checker.bus
-        graph_cpython.check(document, checker.drafts, counted, checked.cases, source.report)
-    if not source.report.errors:
-        checked.document = document
+    try:
+        _check(source.root, checked)
+    except TooMany:
+        checked.document = None
     return checked
+
+
+def _check(root: Node, checked: Checked) -> None:
+    report = checked.report
+    checker = _Checker(root, report)
+    document = checker.document()
+    checked.cases = cases_cpython.read_cases(
+        checker.keys.get("tests"), checker.names, checker.base, report
+    )
+    if not report.errors:
+        counted = "base" in checker.bus
+        graph_cpython.check(document, checker.drafts, counted, checked.cases, report)
+    if not report.errors:
+        checked.document = document
 
 
 class _Checker:
@@ -158,13 +166,18 @@ class _Checker:
             if made is None:
                 continue
             if value.kind == MAP and value.get("channels") is not None:
-                self._read_group(key, value, made)
+                more = self._read_group(key, value, made)
             else:
-                self._read_channel(key, value, made, None)
+                more = self._read_channel(key, value, made, None)
+            if not more:
+                return
 
-    def _read_group(self, key: Node, node: Node, made: Pattern) -> None:
+    def _read_group(self, key: Node, node: Node, made: Pattern) -> bool:
         table = tuple(row for row in schema.CHANNEL if row[0] in schema.GROUP)
         keys = values_cpython.read(node, table, f"group {key.shown}", self.report)
+        if len(self.groups) == GROUPS_MAX:
+            self.report.add("E021", key, f"more than {GROUPS_MAX} groups")
+            return False
         index = -1
         step = keys.get("step", 0)
         if made.of is not None:
@@ -178,26 +191,30 @@ class _Checker:
         inner = keys.get("channels")
         if inner is None or inner.kind != MAP:
             self.report.add("E011", inner or node, "channels of a group must be a map of ids")
-            return
+            return True
         for inner_key, value in inner.pairs:
             inner_made = pattern(inner_key, self.report)
-            if inner_made is not None:
-                self._read_channel(inner_key, value, inner_made, group)
+            if inner_made is not None and not self._read_channel(
+                inner_key, value, inner_made, group
+            ):
+                return False
+        return True
 
-    def _read_channel(self, key: Node, node: Node, made: Pattern, group: Group | None) -> None:
+    def _read_channel(self, key: Node, node: Node, made: Pattern, group: Group | None) -> bool:
+        """Take one key with its alternatives; return whether there is room for more."""
         nodes = node.items if node.kind == LIST else [node]
-        if not nodes:
-            self.report.add("E011", node, f"channel {key.shown} lists no alternative")
-            return
+        if not 0 < len(nodes) <= ALTERNATIVES_MAX:
+            message = f"channel {key.shown} lists 1 to {ALTERNATIVES_MAX} alternatives"
+            self.report.add("E011", node, message)
+            return True
         drafts = []
         for one in nodes:
             draft = Draft(key, one, made, group)
             read_channel(draft, self.bus, self.base, self.report)
             drafts.append(draft)
         first = drafts[0]
-        self.names.add(
-            key, first.folded, expand(first.folded, first.groups, made.suffixes), self.report
-        )
+        if not self.names.add(key, first.folded, first.groups, made.suffixes, self.report):
+            return False
         self._note_labels(drafts)
         for draft in drafts[1:]:
             for name in ("unit", "kind", "hidden", "every"):
@@ -205,6 +222,7 @@ class _Checker:
                     message = f"alternatives of {key.shown} differ in '{name}'"
                     self.report.add("E023", draft.place(name), message)
         self.drafts += drafts
+        return True
 
     def _note_labels(self, drafts: list[Draft]) -> None:
         words: set[str] = set()

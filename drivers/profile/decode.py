@@ -112,6 +112,8 @@ class Layout:
         highest = (1 << size) - 1 if self.base in ("u", "bool") else (1 << size - 1) - 1
         if self.base == "sm":
             lowest = -highest
+        elif self.base == "bool":
+            highest = 1
         if not lowest <= value <= highest:
             raise ConfigError(f"{value} does not fit {self.base}{size}: {lowest}..{highest}")
         if self.base == "sm" and value < 0:

@@ -97,7 +97,9 @@ class _Compiler:
             return [self._literal(node)]
         if isinstance(node, (ast.Name, ast.Attribute)):
             name = self._dotted(node).replace(_SUFFIX, "#")
-            return [name if name == "#" else self._name(name, self._offset(node))]
+            if name in ("true", "false"):
+                return [name == "true"]
+            return [self._name(name, self._offset(node))]
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
             # A sum of ten terms is one level, however Python nests it.
             same = isinstance(node.left, ast.BinOp)

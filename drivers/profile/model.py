@@ -24,6 +24,7 @@ __all__ = ["NEVER", "ONCE", "Channel", "Field", "Image", "Map", "Profile", "Step
 FORMAT = 1  # of the compiled form; a reader refuses any other
 DIGEST_BYTES = 8
 CHANNELS_MAX = 512  # after arrays are expanded
+PLACES_MAX = 8 * CHANNELS_MAX  # with their alternatives
 BUSES = ("modbus",)
 
 
@@ -66,6 +67,7 @@ class Profile:
         self.setup: list[dict[str, Any]] = document.get("setup", [])
         self.groups = [(one["step"], suffixes(one["of"])) for one in document.get("groups", [])]
         self.channels = [Channel(one) for one in document["channels"]]
+        _bounded(self)
 
     def device(self, chosen: dict[str, Any] | None = None, every_ms: int | None = None) -> Map:
         """Return the profile with a site's choice of settings; ConfigError if it is not legal."""
@@ -133,6 +135,18 @@ class Setting:
         self.highest: Any = row.get("max")
         self.secret: bool = row.get("secret", False)
         self.function: int = row.get("with", 0)
+
+
+def _bounded(profile: Profile) -> None:
+    # A map of a device is expanded on the device: a small file must not become a large one.
+    count = 0
+    for channel in profile.channels:
+        if not -1 <= channel.group < len(profile.groups):
+            raise ConfigError(f"channel {channel.id!r} is in no group")
+        groups = len(profile.groups[channel.group][1]) if channel.group >= 0 else 1
+        count += groups * len(channel.suffixes)
+    if count > PLACES_MAX:
+        raise ConfigError(f"{count} places for values are more than {PLACES_MAX}")
 
 
 def suffixes(of: Any) -> list[str]:

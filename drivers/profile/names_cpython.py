@@ -14,8 +14,6 @@ from drivers.profile.model import CHANNELS_MAX
 from drivers.profile.report_cpython import near
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from drivers.profile.report_cpython import Report
     from drivers.profile.source_cpython import Node
 
@@ -65,19 +63,24 @@ class Names:
     def __init__(self) -> None:
         self.channels: dict[str, int] = {}  # expanded id to the line of its key
         self.settings: set[str] = set()
-        self.folded: set[str] = set()  # ids as stored, # and % standing for suffixes
+        self.stored: set[str] = set()  # the same with %, and # too, still standing for suffixes
         self.labels: dict[str, set[str]] = {}  # expanded id to the words its map can give
 
-    def add(self, key: Node, folded: str, expanded: Iterable[str], report: Report) -> None:
-        """Take the ids of one channel key; report an id that is taken."""
-        self.folded.add(folded)
-        for one in expanded:
+    def add(
+        self, key: Node, folded: str, groups: list[str], suffixes: list[str], report: Report
+    ) -> bool:
+        """Take the ids of one channel key, report those taken; False if there are too many."""
+        if len(self.channels) + len(groups) * len(suffixes) > CHANNELS_MAX:
+            report.add("E021", key, f"more than {CHANNELS_MAX} channels")
+            return False
+        self.stored.add(folded)
+        self.stored.update(expand(folded, ["%"], suffixes))
+        for one in expand(folded, groups, suffixes):
             if one in self.channels:
                 message = f"channel {one!r} stands twice"
                 report.add("E022", key, message, f"see line {self.channels[one]}")
             self.channels[one] = key.line
-        if len(self.channels) > CHANNELS_MAX:
-            report.add("E021", key, f"more than {CHANNELS_MAX} channels")
+        return True
 
     def resolve(self, name: str, offset: int, group: str, suffixes: list[str], x: bool) -> str:
         """Return how `name` is stored in a channel's expression; BadExpression if unknown.
@@ -90,11 +93,15 @@ class Names:
                     "x stands for this channel's own number: it has no 'at'", offset
                 )
             return name
+        array = suffixes != [""]
+        if name == "#":
+            if array or "%" in group:
+                return name
+            raise BadExpression("# stands for the suffix of an array: this is none", offset)
         if group:
-            array = suffixes != [""]
             inner = name if array else name.replace("#", "%")
             for sibling in (f"{group}.{inner}", inner):
-                if self._stored(sibling):
+                if sibling in self.stored and "." in sibling:
                     return sibling
         expanded = [name.replace("#", suffix) for suffix in suffixes]
         missing = [one for one in expanded if one not in self.channels and one not in self.settings]
@@ -104,25 +111,12 @@ class Names:
         hint = near(missing[0], known)
         raise BadExpression(f"unknown name {missing[0]!r}" + (f"; {hint}" if hint else ""), offset)
 
-    def _stored(self, name: str) -> bool:
-        if name in self.folded:
-            return "%" in name
-        # temp_1 of an array temp_# beside us in the group
-        return any(
-            "%" in one and "#" in one and re.fullmatch(_any_suffix(one), name)
-            for one in self.folded
-        )
-
 
 def expand(folded: str, groups: list[str], suffixes: list[str]) -> list[str]:
     """Return every id that a folded one stands for."""
     return [
         folded.replace("%", group).replace("#", suffix) for group in groups for suffix in suffixes
     ]
-
-
-def _any_suffix(folded: str) -> str:
-    return re.escape(folded).replace("\\#", "[a-z0-9_]+")
 
 
 def _array(key: Node, head: str, spec: str, tail: str, report: Report) -> Pattern | None:

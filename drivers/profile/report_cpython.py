@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 ERROR = "error"
 WARNING = "warning"
-PROBLEMS_MAX = 100  # more help nobody, and bound what a hostile file makes us print
+ERRORS_MAX = 100  # more help nobody, and bound what a hostile file makes us do
+
+
+class TooMany(ConfigError):
+    """A file has ERRORS_MAX errors; the message shows them all."""
 
 
 class Problem(Record):
@@ -57,10 +61,12 @@ class Report:
         self._problems: list[Problem] = []
 
     def add(self, code: str, place: Place, message: str, hint: str = "") -> None:
-        """Note a problem; a `code` starting with E is an error, with W a warning."""
+        """Note a problem (E… is an error, W… a warning); TooMany ends a hopeless reading."""
         problem = Problem(code, place.line, place.column, place.width, message, hint)
-        if len(self._problems) < PROBLEMS_MAX and problem not in self._problems:
+        if problem not in self._problems:
             self._problems.append(problem)
+        if self.errors >= ERRORS_MAX:
+            raise TooMany(self.text())
 
     @property
     def problems(self) -> list[Problem]:

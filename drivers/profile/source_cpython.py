@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from drivers.profile.report_cpython import Report, near
+from drivers.profile.report_cpython import Report, TooMany, near
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
 
@@ -116,7 +116,7 @@ def load_source(text: str, name: str) -> Source:
         source.report.add("E002", place, f"not YAML: {error.reason}")
     except UnicodeEncodeError:
         source.report.add("E002", _START, "not YAML: half a surrogate pair is no character")
-    except _StopReading:
+    except (_StopReading, TooMany):
         source.root = None
     return source
 

@@ -36,6 +36,8 @@ def channel_steps(place: Place, value: Any, settings: dict[str, Any]) -> list[St
     """Return the steps that set one channel to `value`, given in its wire unit."""
     channel = place.channel
     how = channel.write or {}
+    if not isinstance(value, (bool, int, Decimal, str)):
+        raise ConfigError(f"channel {channel.id!r} cannot be set to {value!r}")
     profile_value = _from_wire(channel, value)
     _limits(channel.id, profile_value, how.get("min"), how.get("max"))
     raw = _raw(profile_value, channel.map, channel.scale, channel.offset, channel.layout)
