@@ -39,7 +39,7 @@ _DEVICE = ("profile", "unit", "every", "settings", "alarm", "pin")
 
 
 class SiteFile:
-    """A site file read: `site` (None if it has errors), its `report`, and where devices stand."""
+    """A site file read: `site` (None if it has errors), its `report`, and the `places` of its names."""
 
     def __init__(self, path: Path) -> None:
         source = read_source(path)
@@ -111,6 +111,7 @@ class _Reader:
 
     def _bus(self, key: Node, node: Node) -> Bus:
         found = self._map(node, _BUS, f"bus {key.shown}")
+        self._places[key.text] = key
         if "port" not in found:
             self._bad(key, f"bus {key.shown} has no 'port:'", "E110")
         port = self._text(

@@ -199,6 +199,6 @@ def _is_int(value: Any) -> bool:
 
 
 if sys.implementation.name == "cpython":
-    from gateway.core.cbor_cpython import encode
+    from gateway.core.cbor_cpython import encode as encode
 else:
     encode = encode_portably

@@ -25,8 +25,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "gateway.pipeline": ("gateway.core",),
     "gateway.poll": ("gateway.core",),
     "gateway.health": ("gateway.core",),
-    "gateway.site": ("gateway.core", "drivers.profile"),
-    "gateway": ("gateway", "drivers"),
+    "gateway.site": ("gateway.core",),
+    "gateway.site_cpython": ("gateway.core", "gateway.site", "drivers.profile"),
+    "gateway.systemd_cpython": (),
+    "gateway.agent": ("gateway", "drivers"),
+    "gateway": ("gateway",),
     "tools": OURS[:3],
     "tests": OURS,
 }

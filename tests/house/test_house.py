@@ -33,16 +33,6 @@ def test_house_rooms_import_only_what_they_may() -> None:
     assert seen > 100
 
 
-def test_house_only_the_agent_and_the_command_line_join_both_halves() -> None:
-    joining = {
-        rules.module(path)
-        for path in rules.sources("gateway")
-        for imported, _, _ in rules.imports(path)
-        if imported.startswith("drivers") and rules.room(rules.module(path)) == "gateway"
-    }
-    assert joining <= {"gateway.agent", "gateway.__main__"}
-
-
 def test_house_nothing_imports_tools_or_tests() -> None:
     wrong = [
         f"{path}:{line}"

@@ -1,0 +1,1 @@
+"""The one place where both halves meet: a site's devices feed the buffer, the uplink empties it."""

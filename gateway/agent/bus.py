@@ -1,0 +1,91 @@
+"""One bus of the agent: its devices polled in turn, and started again should that ever fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.line import Line, silence_ms
+from gateway.agent.plan import char_bits
+from gateway.core import aio, log
+from gateway.health import POLL_LIMIT_MS
+from gateway.poll import ALARM, ORDINARY, Item, Schedule, poll_bus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from drivers.line import Transport
+    from gateway.agent.plan import WiredBus
+    from gateway.core.reading import Reading
+    from gateway.health import Beats
+
+RESTART_MS = 1_000  # after a failure of our own making; doubled each time …
+RESTART_MAX_MS = 300_000  # … up to this, so that a broken profile costs its neighbours nothing
+_HOUR_MS = 3_600_000  # what counts as a period for a bus that is only asked once
+
+
+class Bus:
+    """The devices of `wired` over what `open_transport` gives; readings go to `sink`."""
+
+    def __init__(
+        self,
+        wired: WiredBus,
+        open_transport: Callable[[], Awaitable[Transport]],
+        sink: Callable[[list[Reading]], None],
+        beats: Beats,
+    ) -> None:
+        self.name = wired.bus.name
+        gap_ms = silence_ms(wired.line["baud"], char_bits(wired.line)) if wired.serial else 0
+        self._line = Line(open_transport, gap_ms)
+        self._devices = wired.devices(self._line)
+        self._alarms = {one.device.name: bool(one.device.alarm) for one in wired.wired}
+        self._sink = sink
+        self._beats = beats
+        self._schedule = Schedule([], 0)
+        self._wake = aio.Event()
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Poll for ever; a failure is told once, and polling begins anew after a while."""
+        while True:
+            try:
+                await self._poll()
+            except Exception as error:  # noqa: BLE001 - a mistake in one bus must not stop another
+                wait_ms = min(RESTART_MS << min(self._failures, 16), RESTART_MAX_MS)
+                self._failures += 1
+                why = f"{type(error).__name__}: {error}"
+                log.event(log.ERROR, "bus-failed", bus=self.name, why=why, again_in_ms=wait_ms)
+                self._line.close()
+                self._beats.expect(self.name, wait_ms + POLL_LIMIT_MS, aio.now_ms())
+                await aio.sleep_ms(wait_ms)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the health message says of this bus."""
+        devices = {}
+        for device in self._devices:
+            facts: dict[str, Any] = dict(device.unit.counts)
+            facts["silent"] = device.unit.silent
+            if device.notes:
+                facts["notes"] = list(device.notes)
+            devices[device.name] = facts
+        overruns = sum([item.overruns for item in self._schedule.items])
+        return {"devices": devices, "failures": self._failures, "overruns": overruns}
+
+    async def _poll(self) -> None:
+        items = []
+        for device in self._devices:
+            for period_ms in device.periods:
+                lane = ALARM if self._alarms[device.name] else ORDINARY
+                items.append(Item((device, period_ms), period_ms, lane))
+        now_ms = aio.now_ms()
+        shortest_ms = min([item.period_ms for item in items if item.period_ms] or [_HOUR_MS])
+        self._beats.expect(self.name, max(POLL_LIMIT_MS, 3 * shortest_ms), now_ms)
+        self._schedule = Schedule(items, now_ms)
+        await poll_bus(self._schedule, self._ask, self._sink, self._wake)
+
+    async def _ask(self, item: Item) -> list[Reading]:
+        device, period_ms = item.key
+        self._beats.beat(self.name, aio.now_ms())
+        readings: list[Reading] = await device.poll(period_ms)
+        self._beats.beat(self.name, aio.now_ms())
+        return readings

@@ -1,0 +1,164 @@
+"""A site joined with its profiles: which devices hang where, what they are asked, what it costs.
+
+Everything that can be wrong before anything runs is found here. Opens nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.line import Line
+from drivers.modbus import ModbusDevice
+from drivers.modbus_unit import ModbusBus
+from drivers.profile.plan import demand, demand_text, serial_cost, tcp_cost
+from gateway.core.errors import ConfigError, LinkError
+from gateway.core.reading import BULK, CRIT, Point
+from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from drivers.profile.map import Map
+    from drivers.profile.model import Profile
+    from drivers.profile.plan import Cost
+    from gateway.site import Bus, Device, Site
+
+# Modbus over Serial Line V1.02 §2.5.1: 9600 baud; most sensors are sold as 8N1, not as 8E1.
+LINE: dict[str, Any] = {"baud": 9600, "parity": "none", "data": 8, "stop": 1}
+SECOND_US = 1_000_000
+
+
+class Wired(Record):
+    """A device of the site with its profile's `map` and `digest`."""
+
+    __slots__ = ("device", "digest", "map")
+
+    def __init__(self, device: Device, digest: bytes, map_: Map) -> None:
+        self.device = device
+        self.digest = digest
+        self.map = map_
+
+    @property
+    def points(self) -> list[Point]:
+        """The value streams of the device, in the profile's order."""
+        return [
+            Point(
+                f"{self.device.name}/{channel.id}",
+                channel.kind,
+                channel.unit,
+                CRIT if channel.id in self.device.alarm else BULK,
+                max(channel.every_ms, 0),
+            )
+            for channel in self.map.channels
+            if channel.readable
+        ]
+
+
+class WiredBus(Record):
+    """A bus of the site: its `line` (baud, parity, data, stop) agreed on, and its devices."""
+
+    __slots__ = ("bus", "line", "wired")
+
+    def __init__(self, bus: Bus, line: dict[str, Any], wired: list[Wired]) -> None:
+        self.bus = bus
+        self.line = line
+        self.wired = wired
+
+    @property
+    def serial(self) -> bool:
+        return "://" not in self.bus.port
+
+    @property
+    def cost(self) -> Cost:
+        """What a request takes on this bus."""
+        if not self.serial:
+            return tcp_cost(self.bus.framing)
+        return serial_cost(self.bus.framing, self.line["baud"], char_bits(self.line))
+
+    def devices(self, line: Line) -> list[ModbusDevice]:
+        """Return the devices, ready to be polled over `line`."""
+        bus = ModbusBus(self.bus.name, line, self.bus.framing, self.cost)
+        return [ModbusDevice(one.device.name, bus, one.map, one.device.unit) for one in self.wired]
+
+
+class Plan(Record):
+    """A whole site joined: `buses`, and `problems` as (device or bus name, sentence)."""
+
+    __slots__ = ("buses", "problems")
+
+    def __init__(self, buses: list[WiredBus], problems: list[tuple[str, str]]) -> None:
+        self.buses = buses
+        self.problems = problems
+
+    @property
+    def points(self) -> list[Point]:
+        """All value streams of the site."""
+        return [point for bus in self.buses for one in bus.wired for point in one.points]
+
+
+def make(site: Site, find: Callable[[str], Profile]) -> Plan:
+    """Join `site` with the profiles: `find` loads one by name, anew each time, or ConfigError."""
+    problems: list[tuple[str, str]] = []
+    buses = [_bus(bus, find, problems) for bus in site.buses]
+    return Plan(buses, problems)
+
+
+def load_us(devices: list[ModbusDevice]) -> int:
+    """Return how many microseconds of every second the devices need their bus."""
+    return sum([demand(device.plans(), device.cost) for device in devices])
+
+
+def char_bits(line: dict[str, Any]) -> int:
+    """Return the bits of a character on the wire: start, data, parity, stop."""
+    return 1 + int(line["data"]) + (line["parity"] != "none") + int(line["stop"])
+
+
+def _bus(bus: Bus, find: Callable[[str], Profile], problems: list[tuple[str, str]]) -> WiredBus:
+    wired: list[Wired] = []
+    for device in bus.devices:
+        try:
+            wired.append(_wire(bus, device, find(device.profile)))
+        except ConfigError as error:
+            problems.append((device.name, str(error)))
+    found = WiredBus(bus, _agreed_line(bus, wired, problems), wired)
+    needed_us = load_us(found.devices(Line(closed)))
+    if needed_us > SECOND_US:
+        problems.append((bus.name, f"bus {bus.name} {demand_text(needed_us)}: poll less often"))
+    return found
+
+
+def _wire(bus: Bus, device: Device, profile: Profile) -> Wired:
+    profile.line.update(bus.line)  # the site knows the line better than the profile
+    digest = profile.digest.hex()
+    if device.pin and device.pin != digest:
+        raise ConfigError(f"profile {device.profile} is {digest}, pinned is {device.pin}")
+    map_ = profile.device(device.settings, device.every_ms or None)
+    known = [channel.id for channel in map_.channels]
+    for name in device.alarm:
+        if name not in known:
+            raise ConfigError(f"alarm channel {name!r} is not in {device.profile}")
+    return Wired(device, profile.digest, map_)
+
+
+def _agreed_line(bus: Bus, wired: list[Wired], problems: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return the line the profiles agree on, with the usual values where they say nothing."""
+    line = dict(LINE)
+    if "://" in bus.port:
+        return line
+    for key in sorted(LINE):
+        first = None
+        for one in wired:
+            value = one.map.profile.line.get(key, LINE[key])
+            if first is None:
+                first = one.device.name
+                line[key] = value
+            elif value != line[key]:
+                text = f"{first} wants {key} {line[key]}, {one.device.name} wants {value}: "
+                problems.append((one.device.name, text + f"set {key} on bus {bus.name}"))
+    return line
+
+
+async def closed() -> Any:
+    """Stand for a transport where only plans and costs are wanted."""
+    raise LinkError("a plan opens no transport")

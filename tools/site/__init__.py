@@ -1,0 +1,1 @@
+"""What a technician asks about a site file before anything runs."""
