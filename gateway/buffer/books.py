@@ -42,22 +42,19 @@ class Books:
         self.dropped = dict.fromkeys(RINGS, 0)
         self.void = dict.fromkeys(RINGS, 0)
         self.notes: list[Note] = []
+        self._known: dict[str, list[tuple[int, int]]] = {}  # holes, worked out from `notes`
 
     def enter(self, seq: int, gap: Gap, again: bool, void: int) -> None:
-        """Count the loss `gap`, noted under `seq`; one noted `again` only moves its note."""
+        """Count the loss `gap`, noted under `seq`; one noted `again` was counted before."""
         self.void[CRIT] += 1
         if self.logs.get(gap.ring) != gap.log_id:
             return  # of a log that is no more
         self.void[gap.ring] += void
-        if again:
-            for note in self.notes:
-                if note.gap == gap:
-                    note.seq = seq
-                    return
-        elif gap.first == 0:
-            self.dropped[gap.ring] += gap.count
+        if gap.first == 0:
+            self.dropped[gap.ring] += 0 if again else gap.count
         else:
-            self.lost[gap.ring] += gap.count
+            self.lost[gap.ring] += 0 if again else gap.count
+        self._known = {}
         self.notes.append(Note(seq, gap))
         self.notes[:-NOTES_MAX] = []
 
@@ -84,12 +81,16 @@ class Books:
                     count -= 1
         return max(count, 0)
 
-    def between(self, first: int, last: int) -> list[Note]:
-        """Return the notes under numbers `first`..`last` of the crit ring."""
-        return [note for note in self.notes if first <= note.seq <= last]
+    def only_told(self, first: int, last: int) -> list[Gap]:
+        """Return the gaps that stand in the crit ring under numbers `first`..`last` only."""
+        later = [note.gap for note in self.notes if note.seq > last]
+        inside = [note.gap for note in self.notes if first <= note.seq <= last]
+        # Two losses without numbers may look alike, so those are always told again.
+        return [gap for gap in inside if gap.first == 0 or gap not in later]
 
     def forget(self, durable: dict[str, int]) -> None:
         """Drop the notes that were confirmed, and whose holes lie below the durable cursors."""
+        self._known = {}
         self.notes = [
             note
             for note in self.notes
@@ -112,6 +113,7 @@ class Books:
     def load(self, packed: Any) -> None:
         """Take over what a BOOT record carries, of the logs we still have; BadReply if foreign."""
         try:
+            self._known = {}
             rings, notes = packed
             same = [row[0] for row in rings if self.logs.get(row[0]) == row[1]]
             for ring, _, lost, dropped, void in rings:
@@ -130,13 +132,10 @@ class Books:
             raise BadReply(f"BOOT: foreign books: {error!r}")
 
     def _holes(self, ring: str) -> list[tuple[int, int]]:
-        return sorted(
-            [
-                (note.gap.first, note.gap.last)
-                for note in self.notes
-                if note.gap.ring == ring and note.gap.first > 0
-            ]
-        )
+        if ring not in self._known:
+            holes = [note.gap for note in self.notes if note.gap.ring == ring and note.gap.first]
+            self._known[ring] = sorted([(gap.first, gap.last) for gap in holes])
+        return self._known[ring]
 
 
 def _inside(holes: list[tuple[int, int]], seq: int) -> bool:

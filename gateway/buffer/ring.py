@@ -150,7 +150,10 @@ class Ring:
         self.tail = HEADER_BYTES
         self.dirty_to = 0
         if self.opening is not None:
-            self._put(self.opening(self))
+            drafts = self.opening(self)
+            if not self.fits(drafts):
+                raise LinkError(f"{self.name}: a segment cannot hold its own opening")
+            self._put(drafts)
 
     def retire(self) -> None:
         """Make the oldest segment a spare. Call only with a durable cursor beyond it."""

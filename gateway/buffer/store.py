@@ -21,7 +21,8 @@ from gateway.buffer.payload import (
 )
 from gateway.buffer.reader import Reader
 from gateway.buffer.ring import SUFFIX, Draft, Ring
-from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME
+from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME, record_bytes
+from gateway.core.errors import ConfigError
 from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap
 from gateway.core.record import Record
 
@@ -169,7 +170,8 @@ class Store:
             reader.seq += 1
         if not items:
             return None
-        low = self.rings[ring].low
+        # What was confirmed is never sent again, also to a platform that has lost it.
+        low = max(self.rings[ring].low, self.rings[ring].cursor + 1)
         return Batch(ring, self.rings[ring].log_id, first, low, boot, items)
 
     def acked(self, ring: str, seq: int) -> None:
@@ -190,8 +192,7 @@ class Store:
         what = {"ring": ring, "log": place.log_id, "seq": seq, "boot": found[0], "reason": reason}
         what["item"] = repr(found[1])
         quarantine.keep_rejected(self._files, ring, seq, what)
-        count = self.books.readings(ring, seq, seq)
-        self._note(Gap(ring, place.log_id, seq, seq, count, "rejected"))
+        self._lose(ring, seq, seq, "rejected")
         self._move_cursor(ring, place.cursor)
         self._tidy()
 
@@ -262,6 +263,10 @@ class Store:
         place = self.rings[ring]
         drafts = [self._boot_draft(place)] + self._point_drafts(0)
         place.next_seq = self.books.skip(ring, place.next_seq)
+        opening = sum([record_bytes(len(draft.payload)) for draft in self._opening(place)])
+        if opening > self._settings.segment_bytes // 2:
+            size = self._settings.segment_bytes
+            raise ConfigError(f"buffer segments of {size} bytes are too small for these points")
         if place.fits(drafts):
             place.append(drafts)
             self._declared[ring] = len(self._table.points)
@@ -283,11 +288,12 @@ class Store:
 
     def _lose(self, ring: str, first: int, last: int, reason: str) -> None:
         """Note that numbers `first`..`last` are gone; notes among them are written again."""
-        carried = self.books.between(first, last) if ring == CRIT else []
         count = self.books.readings(ring, first, last)
+        if ring == CRIT:
+            # First, so that power failing in between leaves a notice twice rather than not at all.
+            for gap in self.books.only_told(first, last):
+                self._note(gap, again=True)
         self._note(Gap(ring, self.rings[ring].log_id, first, last, count, reason))
-        for note in carried:
-            self._note(note.gap, again=True)
 
     def _note(self, gap: Gap, again: bool = False, void: int = 0) -> None:
         crit = self.rings[CRIT]
