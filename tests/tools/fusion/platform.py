@@ -9,14 +9,17 @@ from tools.fusion import schema
 from tools.fusion.ingest import Ingest
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 NOW = WALL_MS + 1_000_000
 
 
 class Platform:
-    def __init__(self, path: Path | None = None) -> None:
-        self.database = schema.create_or_open(path or ":memory:")
+    def __init__(
+        self, path: Path | None = None, database: sqlite3.Connection | None = None
+    ) -> None:
+        self.database = database or schema.create_or_open(path or ":memory:")
         self.ingest = Ingest(self.database)
 
     def take(self, *messages: tuple[str, bytes], now_ms: int = NOW) -> dict[tuple[str, str], int]:
