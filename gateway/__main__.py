@@ -22,7 +22,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 # verb: (module with `arguments` and `main`, one line of help)
 VERBS = {
     "demo": ("tools.demo.cli", "watch simulated sensors arrive, and disturb them"),
-    "run": ("gateway.agent", "run the gateway of a site file"),
+    "run": ("gateway.agent.run_cpython", "run the gateway of a site file"),
     "check": ("tools.site.check", "say everything that is wrong in a site file"),
     "explain": ("tools.site.explain", "show how a site's devices are polled, and what it costs"),
     "watch": ("tools.watch", "show what a buffer directory holds"),

@@ -39,7 +39,7 @@ _DEVICE = ("profile", "unit", "every", "settings", "alarm", "pin")
 
 
 class SiteFile:
-    """A site file read: `site` (None if it has errors), its `report`, and the `places` of its names."""
+    """A site file read: `site` (None if it has errors), `report`, and `places` of its names."""
 
     def __init__(self, path: Path) -> None:
         source = read_source(path)

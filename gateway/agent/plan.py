@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Modbus over Serial Line V1.02 §2.5.1: 9600 baud; most sensors are sold as 8N1, not as 8E1.
 LINE: dict[str, Any] = {"baud": 9600, "parity": "none", "data": 8, "stop": 1}
+MODBUS_PORT = 502
 SECOND_US = 1_000_000
 
 
@@ -70,6 +71,12 @@ class WiredBus(Record):
         return "://" not in self.bus.port
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of a bus behind TCP."""
+        host, _, port = self.bus.port.split("://", 1)[1].partition(":")
+        return host, int(port or MODBUS_PORT)
+
+    @property
     def cost(self) -> Cost:
         """What a request takes on this bus."""
         if not self.serial:
@@ -106,7 +113,7 @@ def make(site: Site, find: Callable[[str], Profile]) -> Plan:
 
 def load_us(devices: list[ModbusDevice]) -> int:
     """Return how many microseconds of every second the devices need their bus."""
-    return sum([demand(device.plans(), device.cost) for device in devices])
+    return sum([demand(device.plans(), device.cost) for device in devices], 0)
 
 
 def char_bits(line: dict[str, Any]) -> int:

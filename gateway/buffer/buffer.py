@@ -225,6 +225,11 @@ class Buffer:
         found["slow_commits"] = self.slow_commits
         return found
 
+    async def touch(self) -> None:
+        """Return once the storage side has answered: a watchdog wants to see that it does."""
+        async with self._one:
+            await self._job(self._store.state)
+
     async def close(self) -> None:
         """Give back the directory. Nothing is saved: a stop is a crash, and a start recovers."""
         async with self._one:

@@ -199,6 +199,8 @@ def _is_int(value: Any) -> bool:
 
 
 if sys.implementation.name == "cpython":
-    from gateway.core.cbor_cpython import encode as encode
+    from gateway.core import cbor_cpython
+
+    encode = cbor_cpython.encode
 else:
     encode = encode_portably

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     # Connects within its own time limits, or raises a TidegateError that names the step.
     Opener = Callable[["Ear"], Coroutine[Any, Any, Link]]
 
+TURN_MS = 10_000  # the loop turns at least so often: whoever watches over it must see it move
 EVENTS_MAX = 1_000  # waiting acknowledgements; more is a flood, and they are cumulative anyway
 DEFLATED = f"{senml.CONTENT_TYPE}@deflate"  # content type and coding, as RFC 9193 writes them
 REJECTED = "rejected"
@@ -116,6 +117,7 @@ class Uplink:
         rate: int = 0,
     ) -> None:
         self.malformed_acks = 0
+        self.turns = 0  # of the loop; a watchdog wants to see it grow
         self._gw = gw
         self._source = source
         self._about = about
@@ -178,15 +180,16 @@ class Uplink:
         lanes = [self._lane(ring) for ring in RINGS]
         session = self._session = Session(lanes, self._random, aio.now_ms(), self._rate)
         while True:
+            self.turns += 1
             await self._tell(session, self._events.pop(0) if self._events else events.Tick())
             if self._events:
                 continue
-            wake_ms = session.wake_ms(aio.now_ms())
-            if wake_ms is None:
-                await self._wake.wait()
-            elif wake_ms > aio.now_ms():
+            now_ms = aio.now_ms()
+            wake_ms = session.wake_ms(now_ms)
+            wait_ms = TURN_MS if wake_ms is None else min(wake_ms - now_ms, TURN_MS)
+            if wait_ms > 0:
                 try:
-                    await aio.within(wake_ms - aio.now_ms(), self._wake.wait())
+                    await aio.within(wait_ms, self._wake.wait())
                 except aio.TimeoutError:
                     pass
             self._wake.clear()

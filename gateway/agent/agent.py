@@ -1,0 +1,164 @@
+"""The agent: buses fill the buffer, the uplink empties it, and everything shows that it moves.
+
+Joins rooms and decides nothing of theirs. What differs between platforms comes in as `Leaves`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway import __version__
+from gateway.agent.bus import Bus
+from gateway.core import aio
+from gateway.core.clock import SYSTEM, Clock
+from gateway.core.reading import BULK, RINGS
+from gateway.health import STORE_LIMIT_MS, UPLINK_LIMIT_MS, Beats, summary, unaccounted
+from gateway.uplink.uplink import Uplink
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any, Protocol
+
+    from drivers.line import Transport
+    from gateway.agent.plan import Plan, WiredBus
+    from gateway.core.clock import Stamp
+    from gateway.core.reading import Point, Reading
+    from gateway.site import Site, Storage
+    from gateway.uplink.uplink import Ear, Link
+
+    class Leaves(Protocol):
+        """What the platform gives: ports, storage, broker, wall clock, and who watches over us."""
+
+        async def open_transport(self, wired: WiredBus) -> Transport: ...
+        async def open_buffer(self, storage: Storage, points: list[Point]) -> Any: ...
+        async def open_link(self, site: Site, ear: Ear) -> Link: ...
+        def observe(self, trust_system: bool) -> tuple[int, int, str] | None: ...
+        def wall_ms(self) -> int: ...
+        def random(self) -> float: ...
+        def alive(self, status: str, fed: bool) -> None: ...
+
+
+CLOCK_MS = 10_000  # how soon a clock that was set is noticed
+PULSE_MS = 5_000  # how often the watchdog is fed and the status line renewed
+
+
+class Agent:
+    """One gateway at work: `run` it."""
+
+    def __init__(self, site: Site, plan: Plan, leaves: Leaves) -> None:
+        self._site = site
+        self._plan = plan
+        self._leaves = leaves
+        self._beats = Beats()
+        self._rings = {point.name: point.ring for point in plan.points}
+        self._order = [point.name for point in plan.points]
+        self._latest: dict[str, Reading] = {}
+        self._buses = [
+            Bus(wired, self._opener(wired), self._take, self._beats) for wired in plan.buses
+        ]
+
+    async def run(self) -> None:
+        """Recover the buffer, then poll, store and deliver until cancelled."""
+        points = self._plan.points
+        self._buffer = await self._leaves.open_buffer(self._site.storage, points)
+        self._clock = Clock(self._buffer.boot, self._buffer.anchors())
+        self._observe()
+        uplink = Uplink(
+            self._site.gateway,
+            self._buffer,
+            self,
+            {point.name: point.unit for point in points},
+            self._stamp,
+            self._open_link,
+            self._leaves.random,
+        )
+        now_ms = aio.now_ms()
+        self._beats.expect("store", STORE_LIMIT_MS, now_ms)
+        self._beats.expect("uplink", UPLINK_LIMIT_MS, now_ms)
+        async with aio.TaskGroup() as group:
+            group.start(self._buffer.run())
+            group.start(uplink.run())
+            group.start(self._keep_time())
+            group.start(self._pulse(uplink))
+            for bus in self._buses:
+                group.start(bus.run())
+
+    def birth(self) -> dict[str, Any]:
+        """Return the birth certificate: who this is, and what its points mean."""
+        return {
+            "state": "online",
+            "gw": self._site.gateway,
+            "version": __version__,
+            "boot": self._buffer.boot,
+            "logs": {ring: self._buffer.log_id(ring) for ring in RINGS},
+            "devices": {
+                one.device.name: {"profile": one.device.profile, "digest": one.digest}
+                for bus in self._plan.buses
+                for one in bus.wired
+            },
+            "points": [
+                [point.name, point.kind, point.unit, point.ring, point.every_ms]
+                for point in self._plan.points
+            ],
+        }
+
+    def latest(self) -> list[Reading]:
+        """Return the newest reading of every point that had one, in the order of the site."""
+        return [self._latest[name] for name in self._order if name in self._latest]
+
+    def health(self) -> dict[str, Any]:
+        """Return the counters; sampled = delivered + gaps + buffered."""
+        found: dict[str, Any] = self._buffer.counts()
+        found["boot"] = self._buffer.boot
+        found["uptime_ms"] = aio.now_ms()
+        found["late"] = self._beats.late(aio.now_ms())
+        found["unaccounted"] = unaccounted(found)
+        found["buses"] = {bus.name: bus.facts() for bus in self._buses}
+        return found
+
+    def _take(self, readings: list[Reading]) -> None:
+        for ring in RINGS:
+            mine = [one for one in readings if self._rings.get(one.point, BULK) == ring]
+            if mine:
+                self._buffer.add(ring, mine)
+        for one in readings:
+            self._latest[one.point] = one
+
+    def _opener(self, wired: WiredBus) -> Callable[[], Awaitable[Transport]]:
+        return lambda: self._leaves.open_transport(wired)
+
+    def _open_link(self, ear: Ear) -> Any:
+        return self._leaves.open_link(self._site, ear)
+
+    def _stamp(self, boot: int, at_ms: int) -> Stamp:
+        return self._clock.wall(boot, at_ms, self._leaves.wall_ms())
+
+    def _observe(self) -> None:
+        seen = self._leaves.observe(self._site.clock == SYSTEM)
+        if seen is not None:
+            anchor = self._clock.observe(aio.now_ms(), *seen)
+            if anchor is not None:
+                self._buffer.anchor(anchor)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await aio.sleep_ms(CLOCK_MS)
+            self._observe()
+
+    async def _pulse(self, uplink: Uplink) -> None:
+        """Feed the watchdog, but only while poll, store and uplink have all moved."""
+        turns = -1
+        while True:
+            await self._buffer.touch()
+            now_ms = aio.now_ms()
+            self._beats.beat("store", now_ms)
+            if uplink.turns != turns:
+                turns = uplink.turns
+                self._beats.beat("uplink", now_ms)
+            late = self._beats.late(now_ms)
+            if late:
+                # Said to whoever asks systemd; the missing heartbeat then restarts us.
+                self._leaves.alive("stalled: " + ", ".join(late), fed=False)
+            else:
+                self._leaves.alive(summary(self._buffer.counts()), fed=True)
+            await aio.sleep_ms(PULSE_MS)

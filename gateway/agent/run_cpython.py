@@ -1,0 +1,97 @@
+"""`tidegate run`: the agent on Linux, under systemd or by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway import __version__
+from gateway.agent.agent import Agent
+from gateway.agent.load_cpython import Loaded
+from gateway.buffer.store import Settings
+from gateway.buffer.writer_cpython import open_buffer
+from gateway.core import clock_cpython, log
+from gateway.systemd_cpython import notify
+
+if TYPE_CHECKING:
+    import argparse
+
+    from drivers.line import Transport
+    from gateway.agent.plan import WiredBus
+    from gateway.buffer.buffer import Buffer
+    from gateway.core.reading import Point
+    from gateway.site import Site, Storage
+    from gateway.uplink.uplink import Ear, Link
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` takes."""
+    parser.add_argument("--site", required=True, type=Path, metavar="FILE", help="the site file")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run until told to stop; ConfigError naming every problem of the site file."""
+    site, plan = Loaded(args.site).require()
+    log.to_journal("JOURNAL_STREAM" in os.environ)
+    log.event(log.INFO, "start", gateway=site.gateway, version=__version__)
+    try:
+        asyncio.run(_until_stopped(Agent(site, plan, LinuxLeaves())))
+    except asyncio.CancelledError:
+        pass
+    notify("STOPPING=1")
+    sys.stdout.flush()
+    # Crash-only: what is durable is durable, and a storage thread stuck in a card must not keep us.
+    os._exit(0)
+
+
+class LinuxLeaves:
+    """Ports, storage, broker and clock of a Linux gateway."""
+
+    wall_ms = staticmethod(clock_cpython.wall_ms)
+    observe = staticmethod(clock_cpython.observe)
+    random = staticmethod(random.random)
+
+    def __init__(self) -> None:
+        self._ready = False
+
+    async def open_transport(self, wired: WiredBus) -> Transport:
+        """Open the port of a bus; ConfigError or LinkError."""
+        if wired.serial:
+            from drivers.transport.serial_cpython import open_serial
+
+            return await open_serial(wired.bus.port, **wired.line)
+        from drivers.transport.tcp import open_tcp
+
+        host, port = wired.address
+        return await open_tcp(host, port)
+
+    async def open_buffer(self, storage: Storage, points: list[Point]) -> Buffer:
+        """Recover or format the buffer; ConfigError if another process has it."""
+        settings = Settings(storage.crit_bytes, storage.bulk_bytes, commit_ms=storage.commit_ms)
+        return await open_buffer(storage.path, settings, points, __version__)
+
+    async def open_link(self, site: Site, ear: Ear) -> Link:
+        """Connect to the platform's broker; LinkError naming the step that failed."""
+        from gateway.uplink.mqtt_cpython import open_link
+
+        return await open_link(site.gateway, site.platform, ear)
+
+    def alive(self, status: str, fed: bool) -> None:
+        """Tell systemd that all parts move (`fed`) and what the accounts are."""
+        lines = [f"STATUS={status}"]
+        if fed:
+            lines += ["WATCHDOG=1"] if self._ready else ["READY=1", "WATCHDOG=1"]
+            self._ready = True
+        notify(*lines)
+
+
+async def _until_stopped(agent: Agent) -> None:
+    task = asyncio.ensure_future(agent.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await task
