@@ -213,7 +213,7 @@ def write_register(address: int, value: int) -> Request:
     return _checked(request)
 
 
-def write_coils(address: int, values: Sequence[bool]) -> Request:
+def write_coils(address: int, values: Sequence[int]) -> Request:
     """Return a request of function 15; ConfigError out of range."""
     request = Request(WRITE_COILS, address, len(values))
     request.data = from_bits(values)
@@ -284,7 +284,7 @@ def bits(data: bytes, count: int) -> list[bool]:
     return [bool(data[place >> 3] >> (place & 7) & 1) for place in range(count)]
 
 
-def from_bits(values: Sequence[bool]) -> bytes:
+def from_bits(values: Sequence[int]) -> bytes:
     """Return bits as bytes, lowest bit of the first byte first, the rest of the last byte 0."""
     data = bytearray((len(values) + 7) // 8)
     for place in range(len(values)):
