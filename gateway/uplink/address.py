@@ -1,0 +1,107 @@
+"""Where the platform is: `mqtts://user:password@host:port?version=3.1.1` taken apart.
+
+Knows the form of the address, not whether anybody lives there.
+"""
+
+from __future__ import annotations
+
+from gateway.core.errors import ConfigError
+from gateway.core.record import Record
+
+PORT, TLS_PORT = 1883, 8883
+MQTT_5, MQTT_3 = "5", "3.1.1"
+_SCHEMES = {"mqtt": PORT, "mqtts": TLS_PORT}
+_HEX = "0123456789abcdefABCDEF"
+
+
+class Address(Record):
+    """A broker; `shown` is the address without password, for messages."""
+
+    __slots__ = ("host", "password", "port", "shown", "tls", "username", "version")
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: bool,
+        version: str = MQTT_5,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.version = version
+        self.username = username
+        self.password = password
+        self.shown = f"{'mqtts' if tls else 'mqtt'}://{host}:{port}"
+
+
+def parse(url: str) -> Address:
+    """Return the address `url` says; ConfigError (without its password) if it is malformed."""
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme not in _SCHEMES:
+        raise ConfigError("platform: the address must begin with mqtt:// or mqtts://")
+    place, _, query = rest.partition("?")
+    account, mark, place = place.rpartition("@")
+    username, colon, password = account.partition(":")
+    if bool(mark) != bool(username):
+        raise ConfigError("platform: the address has no user name before '@'")
+    host, port = _host_and_port(place[:-1] if place.endswith("/") else place, _SCHEMES[scheme])
+    return Address(
+        host,
+        port,
+        tls=scheme == "mqtts",
+        version=_version(query),
+        username=_unquote(username) if mark else None,
+        password=_unquote(password) if colon else None,
+    )
+
+
+def _host_and_port(place: str, port: int) -> tuple[str, int]:
+    if place.startswith("["):  # IPv6, RFC 3986 §3.2.2
+        host, mark, rest = place[1:].partition("]")
+        if not mark or (rest and not rest.startswith(":")):
+            raise ConfigError(f"platform: {place!r} is no IPv6 host")
+        digits, given = rest[1:], bool(rest)
+    else:
+        host, colon, digits = place.partition(":")
+        given = bool(colon)
+    if not host or "/" in host or " " in host:
+        raise ConfigError(f"platform: {host!r} is no host name")
+    if given:
+        if not digits.isdigit() or not 0 < int(digits) < 65_536:
+            raise ConfigError(f"platform: {digits!r} is no port")
+        port = int(digits)
+    return host, port
+
+
+def _version(query: str) -> str:
+    if not query:
+        return MQTT_5
+    name, _, version = query.partition("=")
+    if name != "version" or version not in (MQTT_5, MQTT_3):
+        raise ConfigError(f"platform: {query!r} is not version={MQTT_5} or version={MQTT_3}")
+    return version
+
+
+def _unquote(text: str) -> str:
+    """Return `text` with its %xx turned into what they stand for (RFC 3986 §2.1)."""
+    raw = text.encode()
+    out = bytearray()
+    at = 0
+    while at < len(raw):
+        if raw[at] == ord("%"):
+            digits = text.encode()[at + 1 : at + 3].decode()
+            if len(digits) != 2 or digits[0] not in _HEX or digits[1] not in _HEX:
+                raise ConfigError("platform: a '%' in user or password must be written %25")
+            out.append(int(digits, 16))
+            at += 3
+        else:
+            out.append(raw[at])
+            at += 1
+    try:
+        return out.decode()
+    except ValueError:
+        raise ConfigError("platform: user or password is not UTF-8")
