@@ -118,7 +118,8 @@ def load_us(devices: list[ModbusDevice]) -> int:
 
 def char_bits(line: dict[str, Any]) -> int:
     """Return the bits of a character on the wire: start, data, parity, stop."""
-    return 1 + int(line["data"]) + (line["parity"] != "none") + int(line["stop"])
+    parity = int(line["parity"] != "none")
+    return 1 + int(line["data"]) + parity + int(line["stop"])
 
 
 def _bus(bus: Bus, find: Callable[[str], Profile], problems: list[tuple[str, str]]) -> WiredBus:

@@ -1,0 +1,58 @@
+"""`tidegate bench`: this build's figures beside their budgets."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+FINDINGS = 1
+# name: what it measures. Each is a module here whose run() returns rows of figure, value, unit,
+# and a budget ("max" unless `at_least` is true) where there is one.
+BENCHES = {
+    "bus": "requests, wire time and what a dead unit costs its neighbours",
+    "buffer": "bytes and syncs per commit, CPU per reading, recovery time",
+    "uplink": "bytes on the wire and CPU per reading",
+    "fusion": "readings the reference platform commits per second",
+    "footprint": "start-up times and the agent's memory",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `bench` takes."""
+    told = "; ".join(f"{name}: {text}" for name, text in BENCHES.items())
+    parser.add_argument("name", choices=[*BENCHES, "all"], help=told)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure, print, and return 1 if a budget is exceeded."""
+    names = list(BENCHES) if args.name == "all" else [args.name]
+    found = []
+    for name in names:
+        module = importlib.import_module(f"tools.bench.{name}")
+        for row in module.run():
+            found.append({"bench": name, **row})
+            if not args.json:
+                print(_told(found[-1]), flush=True)
+    over = [row for row in found if not _within(row)]
+    if args.json:
+        print(json.dumps({"schema": "tidegate.bench/1", "rows": found}, indent=2))
+    return FINDINGS if over else 0
+
+
+def _within(row: dict[str, object]) -> bool:
+    value, budget = row["value"], row.get("budget")
+    if not isinstance(value, int | float) or not isinstance(budget, int | float):
+        return True
+    return value >= budget if row.get("at_least") else value <= budget
+
+
+def _told(row: dict[str, object]) -> str:
+    budget = ""
+    if "budget" in row:
+        bound = "≥" if row.get("at_least") else "≤"
+        budget = f"  ({bound} {row['budget']}){'' if _within(row) else '  MISSED'}"
+    return f"{row['bench']:<10} {row['figure']:<52} {row['value']:>10} {row['unit']}{budget}"
