@@ -66,6 +66,7 @@ class Service:
     """The loop that joins one broker and one database."""
 
     def __init__(self, broker: Broker, path: Path, client_id: str = "", version: int = 5) -> None:
+        self._path = path
         self._lock = _lock(path)
         self.ingest = Ingest(schema.create_or_open(path))
         self._broker = broker
@@ -78,6 +79,7 @@ class Service:
 
     def run(self) -> None:
         """Serve until killed."""
+        log.event(log.INFO, "fusion", broker=self._broker, database=self._path)
         attempt = 0
         while True:
             try:

@@ -31,6 +31,11 @@ def test_report_reads_as_the_golden_page(document: Document) -> None:
     assert "\n".join(text.lines(document)) + "\n" == GOLDEN.read_text()
 
 
+def test_report_in_the_manual_is_the_golden_page() -> None:
+    manual = Path(__file__).parents[3] / "docs" / "fusion.md"
+    assert GOLDEN.read_text() in manual.read_text()
+
+
 def test_report_fits_a_hundred_columns_and_carries_no_control_character(
     document: Document,
 ) -> None:
