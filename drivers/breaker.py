@@ -10,10 +10,11 @@ STEP_MS = 500  # each probe without a reply puts the next one off by this much m
 CAP_MS = 10_000  # a device that comes back is seen within this time, if its time-outs are short
 SHARE = 50  # a silent device takes at most 1/50 of its bus, however long its time-out is
 
-LATENCY_FIRST_MS = 50  # before anything is measured: most devices answer within it
+LATENCY_FIRST_MS = 25  # before anything is measured: most devices answer within it
 LATENCY_FACTOR = 4  # replies up to four times slower than usual are waited for
 TIMEOUT_MIN_MS = 100  # USB adapters hold bytes back for 16 ms, a busy host for a few times that
-PATIENT_EVERY = 4  # every fourth try in a row waits in full: the device may have become slower
+PATIENT_EVERY = 16  # misses in a row; within each so many …
+PATIENT_AT = 3  # … the next try waits in full: the device may have become slower
 
 
 class Breaker:
@@ -68,7 +69,7 @@ class Patience:
 
     def timeout_ms(self) -> int:
         """Return how long to wait beyond the bytes' own time on the wire."""
-        if self._misses % PATIENT_EVERY == PATIENT_EVERY - 1:
+        if self._misses % PATIENT_EVERY == PATIENT_AT:
             return self._max_ms
         return min(max(self._min_ms, LATENCY_FACTOR * self._latency_ms), self._max_ms)
 
