@@ -115,6 +115,12 @@ def test_service_of_one_database_runs_once(client: FakeClient) -> None:
         Service(Broker("mqtt://localhost"), client.path)
 
 
+def test_service_commits_survive_a_power_cut(client: FakeClient) -> None:
+    database = client.served.ingest.store.database
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
 def test_service_refuses_a_database_that_is_not_the_platforms(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_bytes(b"x" * 5_000)
