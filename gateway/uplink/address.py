@@ -1,4 +1,4 @@
-"""Where the platform is: `mqtts://user:password@host:port?version=3.1.1` taken apart.
+"""Where the platform is: `mqtts://user:password@host:port` taken apart.
 
 Knows the form of the address, not whether anybody lives there.
 """
@@ -9,7 +9,6 @@ from gateway.core.errors import ConfigError
 from gateway.core.record import Record
 
 PORT, TLS_PORT = 1883, 8883
-MQTT_5, MQTT_3 = "5", "3.1.1"
 _SCHEMES = {"mqtt": PORT, "mqtts": TLS_PORT}
 _HEX = "0123456789abcdefABCDEF"
 
@@ -17,7 +16,7 @@ _HEX = "0123456789abcdefABCDEF"
 class Address(Record):
     """A broker; `shown` is the address without password, for messages."""
 
-    __slots__ = ("host", "password", "port", "shown", "tls", "username", "version")
+    __slots__ = ("host", "password", "port", "shown", "tls", "username")
 
     def __init__(
         self,
@@ -25,14 +24,12 @@ class Address(Record):
         port: int,
         *,
         tls: bool,
-        version: str = MQTT_5,
         username: str | None = None,
         password: str | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.tls = tls
-        self.version = version
         self.username = username
         self.password = password
         self.shown = f"{'mqtts' if tls else 'mqtt'}://{host}:{port}"
@@ -43,8 +40,7 @@ def parse(url: str) -> Address:
     scheme, mark, rest = url.partition("://")
     if not mark or scheme not in _SCHEMES:
         raise ConfigError("platform: the address must begin with mqtt:// or mqtts://")
-    place, _, query = rest.partition("?")
-    account, mark, place = place.rpartition("@")
+    account, mark, place = rest.rpartition("@")
     username, colon, password = account.partition(":")
     if bool(mark) != bool(username):
         raise ConfigError("platform: the address has no user name before '@'")
@@ -53,7 +49,6 @@ def parse(url: str) -> Address:
         host,
         port,
         tls=scheme == "mqtts",
-        version=_version(query),
         username=_unquote(username) if mark else None,
         password=_unquote(password) if colon else None,
     )
@@ -68,8 +63,8 @@ def _host_and_port(place: str, port: int) -> tuple[str, int]:
     else:
         host, colon, digits = place.partition(":")
         given = bool(colon)
-    if not host or "/" in host or " " in host:
-        raise ConfigError(f"platform: {host!r} is no host name")
+    if not host or [letter for letter in "/?# " if letter in place]:
+        raise ConfigError(f"platform: {place!r} is no host, or host:port")
     if given:
         if not digits.isdigit() or not 0 < int(digits) < 65_536:
             raise ConfigError(f"platform: {digits!r} is no port")
@@ -77,30 +72,15 @@ def _host_and_port(place: str, port: int) -> tuple[str, int]:
     return host, port
 
 
-def _version(query: str) -> str:
-    if not query:
-        return MQTT_5
-    name, _, version = query.partition("=")
-    if name != "version" or version not in (MQTT_5, MQTT_3):
-        raise ConfigError(f"platform: {query!r} is not version={MQTT_5} or version={MQTT_3}")
-    return version
-
-
 def _unquote(text: str) -> str:
     """Return `text` with its %xx turned into what they stand for (RFC 3986 §2.1)."""
-    raw = text.encode()
-    out = bytearray()
-    at = 0
-    while at < len(raw):
-        if raw[at] == ord("%"):
-            digits = text.encode()[at + 1 : at + 3].decode()
-            if len(digits) != 2 or digits[0] not in _HEX or digits[1] not in _HEX:
-                raise ConfigError("platform: a '%' in user or password must be written %25")
-            out.append(int(digits, 16))
-            at += 3
-        else:
-            out.append(raw[at])
-            at += 1
+    first, *rest = text.split("%")
+    out = bytearray(first.encode())
+    for part in rest:
+        digits = part[:2]
+        if len(digits) != 2 or digits[0] not in _HEX or digits[1] not in _HEX:
+            raise ConfigError("platform: a '%' in user or password must be written %25")
+        out += bytes((int(digits, 16),)) + part[2:].encode()
     try:
         return out.decode()
     except ValueError:

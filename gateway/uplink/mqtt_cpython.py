@@ -8,6 +8,7 @@ Knows no pack and no ring; what a broker's answer means is the session's busines
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paho.mqtt import client as paho
@@ -16,19 +17,31 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.core.errors import LinkError
+from gateway.core.errors import ConfigError, LinkError
 from gateway.uplink import topics
-from gateway.uplink.address import MQTT_5
+from gateway.uplink.address import parse
 from gateway.uplink.dial_cpython import Tls, dial, tls_context
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine
-    from typing import Any
+    from typing import Any, Protocol
 
     from gateway.uplink.address import Address
     from gateway.uplink.uplink import Ear
 
+    class Platform(Protocol):
+        """Where and how to deliver; a setting that is not given is ""."""
+
+        url: str
+        protocol: str
+        ca: str
+        cert: str
+        key: str
+        username: str
+        password_file: str
+
+
+MQTT_5 = "5"  # anything else is MQTT 3.1.1, and must have been asked for
 KEEPALIVE_S = 20
 CONNACK_S = 10.0
 MISC_S = 1.0  # how often paho looks at its keepalive
@@ -40,28 +53,37 @@ RECEIVE_MAX = 65_535  # likewise (§3.2.2.3.3)
 _PLEASE_SEND_WILL = 0x04  # a reason to disconnect, §3.14.2.1
 
 
-def opener(
-    address: Address, gw: str, tls: Tls | None = None
-) -> Callable[[Ear], Coroutine[Any, Any, MqttLink]]:
-    """Return what opens connections of `gw`; ConfigError at once if the TLS files are unusable."""
-    tls_context(tls or Tls())
+async def open_link(gw: str, platform: Platform, ear: Ear) -> MqttLink:
+    """Connect `gw` to its platform's broker; LinkError or ConfigError names the step that failed.
 
-    async def open_link(ear: Ear) -> MqttLink:
-        # Read again each time: certificates are renewed while we run.
-        context = tls_context(tls or Tls()) if address.tls else None
-        sock = await dial(address.host, address.port, context)
-        link = MqttLink(_Client(sock, address, gw), sock, ear)
-        await link.connect(address)
-        return link
-
-    return open_link
+    Certificates and passwords are read anew each time: they are renewed while we run.
+    """
+    address = parse(platform.url)
+    files = Tls(platform.ca or None, platform.cert or None, platform.key or None)
+    if not address.tls and files != Tls():
+        raise ConfigError(f"platform: certificates are given, but {address.shown} is not mqtts://")
+    context = tls_context(files) if address.tls else None
+    client = _Client(gw, mqtt_5=platform.protocol == MQTT_5)
+    client.max_inflight_messages_set(0)  # the session's window is the limit
+    client.will_set(topics.of(gw, topics.STATE), topics.OFFLINE, QOS, retain=True)
+    username = platform.username or address.username
+    if username:
+        password = address.password
+        if platform.password_file:
+            password = _secret(platform.password_file)
+        client.username_pw_set(username, password)
+    client.given = await dial(address.host, address.port, context)
+    link = MqttLink(client, client.given, ear)
+    await link.connect(address)
+    return link
 
 
 class _Client(paho.Client):
-    """paho with a socket that is already connected."""
+    """paho over a socket that is already connected: `given`."""
 
-    def __init__(self, sock: socket.socket, address: Address, gw: str) -> None:
-        mqtt_5 = address.version == MQTT_5
+    given: socket.socket
+
+    def __init__(self, gw: str, *, mqtt_5: bool) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=gw,
@@ -69,14 +91,9 @@ class _Client(paho.Client):
             protocol=MQTTProtocolVersion.MQTTv5 if mqtt_5 else MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
         )
-        self._given = sock
-        self.max_inflight_messages_set(0)  # the session's window is the limit
-        self.will_set(topics.of(gw, topics.STATE), topics.OFFLINE, QOS, retain=True)
-        if address.username is not None:
-            self.username_pw_set(address.username, address.password)
 
     def _create_socket(self) -> socket.socket:
-        return self._given
+        return self.given
 
 
 class MqttLink:
@@ -255,3 +272,10 @@ class MqttLink:
         if self._timer is not None:
             self._timer.cancel()
         self._sock.close()
+
+
+def _secret(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"platform: password file {path}: {error}")

@@ -165,6 +165,8 @@ class Session:
             return
         found = self._pending.pop(event.token)
         verdict = _VERDICTS.get(event.code, BUSY if event.code >= 0x80 else SENT)
+        if found is None and verdict == ABSENT:
+            return  # nobody has to listen to announcements: they are retained
         if verdict != SENT:
             self.counts[f"puback_{verdict}"] += 1
             self._trouble(f"broker: {verdict} (0x{event.code:02x})")
