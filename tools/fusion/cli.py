@@ -54,11 +54,17 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tools.fusion.service import Broker, Service
+    from gateway.uplink import address
+    from tools.fusion.service import Service
 
-    broker = Broker(args.broker, args.ca, args.cert, args.key)
     try:
-        Service(broker, args.db, args.client_id, 5 if args.mqtt == "5" else 4).run()
+        Service(
+            address.parse(args.broker),
+            args.db,
+            client_id=args.client_id,
+            mqtt5=args.mqtt == "5",
+            tls_files=(args.ca, args.cert, args.key),
+        ).run()
     except sqlite3.Error as error:
         # A full or failing disk: nothing uncommitted was acknowledged, so ending loses nothing.
         print(f"tidegate: {args.db}: {error}", file=sys.stderr)

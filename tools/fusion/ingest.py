@@ -14,6 +14,7 @@ from gateway.core.errors import BadReply, Refused
 from gateway.core.reading import RINGS, Gap
 from gateway.uplink import pack as packs
 from gateway.uplink import senml, topics
+from gateway.uplink.deflate_cpython import inflate, is_deflated
 from gateway.uplink.topics import Ack
 from tools.fusion.store import HEALTH_MINUTES, LOST, MINUTE_MS, POINTS_MAX, Store, columns, row
 from tools.fusion.stream import NUMBER_MAX
@@ -81,7 +82,7 @@ class Ingest:
         ]
 
     def _pack(self, gw: str, ring: str, payload: bytes, now_ms: int) -> None:
-        pack = packs.decode(payload)
+        pack = packs.decode(_inflated(payload))
         _check_pack(pack, gw)
         first, last = pack.seq, pack.seq + len(pack.items) - 1
         known = self.store.stream(gw, pack.log_id, ring, pack.low, now_ms)
@@ -150,7 +151,7 @@ class Ingest:
         )
 
     def _now(self, gw: str, _: str, payload: bytes, now_ms: int) -> None:
-        samples = packs.decode_snapshot(payload)
+        samples = packs.decode_snapshot(_inflated(payload))
         for sample in samples:
             _check_sample(sample)
         gateway_id = self.store.gateway(gw, now_ms)
@@ -163,6 +164,10 @@ class Ingest:
                 for one in samples
             ],
         )
+
+
+def _inflated(payload: bytes) -> bytes:
+    return inflate(payload, senml.PACK_BYTES_MAX) if is_deflated(payload) else payload
 
 
 def _check_pack(pack: Pack, gw: str) -> None:

@@ -14,7 +14,6 @@ import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -22,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway.core import log
-from gateway.core.errors import ConfigError, LinkError
+from gateway.core.errors import LinkError
 from gateway.uplink import topics
 from tools.fusion import schema
 from tools.fusion.ingest import Ingest
@@ -30,6 +29,8 @@ from tools.fusion.ingest import Ingest
 if TYPE_CHECKING:
     from io import IOBase
     from typing import Any
+
+    from gateway.uplink.address import Address
 
 COMMIT_MS = 50  # the longest that a message waits for the flush it shares with others
 COMMIT_MESSAGES = 256  # what the broker may have sent and we not confirmed
@@ -40,46 +41,33 @@ RETRY_S_MIN, RETRY_S_MAX = 0.2, 5.0
 SUBSCRIPTIONS = [f"{topics.ROOT}+/{kind}" for kind in ("up/+", "state", "health", "now")]
 
 
-class Broker:
-    """Where the broker is and how to get in, from `mqtt[s]://user:password@host:port`."""
-
-    def __init__(self, url: str, ca: str = "", cert: str = "", key: str = "") -> None:
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise ConfigError(f"broker {url!r}: {error}")
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise ConfigError(f"broker {url!r}: write mqtt://host:port or mqtts://host:port")
-        self.host = parts.hostname
-        self.tls = parts.scheme == "mqtts"
-        self.port = port or (8883 if self.tls else 1883)
-        self.user = unquote(parts.username) if parts.username else None
-        self.password = unquote(parts.password) if parts.password else None
-        self.files = (ca or None, cert or None, key or None)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
 class Service:
     """The loop that joins one broker and one database."""
 
-    def __init__(self, broker: Broker, path: Path, client_id: str = "", version: int = 5) -> None:
+    def __init__(
+        self,
+        broker: Address,
+        path: Path,
+        *,
+        client_id: str = "",
+        mqtt5: bool = True,
+        tls_files: tuple[str, str, str] = ("", "", ""),  # to trust, our certificate, its key
+    ) -> None:
         self._path = path
         self._lock = _lock(path)
         self.ingest = Ingest(schema.create_or_open(path))
         self._broker = broker
-        self._presence = log.Presence(f"broker {broker}")
+        self._tls_files = [name or None for name in tls_files]
+        self._presence = log.Presence(f"broker {broker.shown}")
         self._unconfirmed: list[tuple[int, int]] = []  # (message id, QoS) received, not committed
         self._first_s = 0.0  # when the oldest message of the open transaction came
         self._refused = ""  # why the broker does not let us in
-        self._mqtt5 = version == 5
+        self._mqtt5 = mqtt5
         self._client = self._make_client(client_id or default_client_id(path))
 
     def run(self) -> None:
         """Serve until killed."""
-        log.event(log.INFO, "fusion", broker=self._broker, database=self._path)
+        log.event(log.INFO, "fusion", broker=self._broker.shown, database=self._path)
         attempt = 0
         while True:
             try:
@@ -102,10 +90,10 @@ class Service:
             manual_ack=True,  # confirmed once committed, so that the broker keeps what we lose
         )
         if self._broker.tls:
-            ca, cert, key = self._broker.files
+            ca, cert, key = self._tls_files
             client.tls_set(ca_certs=ca, certfile=cert, keyfile=key)
-        if self._broker.user:
-            client.username_pw_set(self._broker.user, self._broker.password)
+        if self._broker.username:
+            client.username_pw_set(self._broker.username, self._broker.password)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message

@@ -13,6 +13,7 @@ from gateway.core.clock import BOUNDED, Stamp
 from gateway.core.decimal import decimal
 from gateway.core.reading import BULK, CRIT, Gap, Reading
 from gateway.uplink import pack, topics
+from gateway.uplink.deflate_cpython import deflate
 from gateway.uplink.topics import Ack
 from tests.tools.fusion import fake
 from tests.tools.fusion.fake import GW, LOG, WALL_MS, gap, gap_message, message, state
@@ -66,6 +67,14 @@ def test_ingest_keeps_both_bounds_of_a_time_that_is_only_bounded(platform: Platf
         (WALL_MS, WALL_MS + 5_000, BOUNDED),
         (WALL_MS + fake.EVERY_MS, None, None),
     ]
+
+
+def test_ingest_takes_packs_that_were_deflated(platform: Platform) -> None:
+    topic, payload = message(1)
+    assert platform.take((topic, deflate(payload))) == {(GW, BULK): 4}
+    assert platform.take((topic, deflate(bytes(10_000_000)))) == {}
+    assert len(platform.rejections()) == 1
+    assert platform.numbers() == [1, 2, 3, 4]
 
 
 def test_ingest_counts_duplicates_stores_them_once_and_acknowledges_again(
@@ -277,7 +286,13 @@ def test_ingest_refuses_one_point_too_many(
 
 TOPICS = [topics.up(GW, BULK), topics.up(GW, CRIT)]
 TOPICS += [topics.of(GW, kind) for kind in (topics.STATE, topics.NOW, topics.HEALTH, topics.ACK)]
-SEEDS = [message(1)[1], gap_message(1, gap(5, 8))[1], state()[1], topics.OFFLINE]
+SEEDS = [
+    message(1)[1],
+    deflate(message(1)[1]),
+    gap_message(1, gap(5, 8))[1],
+    state()[1],
+    topics.OFFLINE,
+]
 
 
 @given(st.lists(st.tuples(st.sampled_from(TOPICS), st.binary(max_size=60)), max_size=5))

@@ -11,14 +11,17 @@ import pytest
 
 from gateway.core.errors import ConfigError, LinkError
 from gateway.core.reading import BULK
-from gateway.uplink import topics
+from gateway.uplink import address, topics
 from gateway.uplink.topics import Ack
 from tests.tools.fusion import fake
 from tools.fusion import cli, schema, service
-from tools.fusion.service import Broker, Service
+from tools.fusion.service import Service
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+BROKER = address.parse("mqtt://localhost")
 
 
 class Message:
@@ -60,7 +63,7 @@ class FakeClient:
 @pytest.fixture
 def client(tmp_path: Path) -> FakeClient:
     path = tmp_path / "fusion.db"
-    served = Service(Broker("mqtt://localhost"), path)
+    served = Service(BROKER, path)
     served._client = FakeClient(served, path)
     return served._client
 
@@ -112,7 +115,7 @@ def test_service_confirms_what_it_refuses_or_the_broker_would_send_it_for_ever(
 
 def test_service_of_one_database_runs_once(client: FakeClient) -> None:
     with pytest.raises(LinkError, match="another process"):
-        Service(Broker("mqtt://localhost"), client.path)
+        Service(BROKER, client.path)
 
 
 def test_service_commits_survive_a_power_cut(client: FakeClient) -> None:
@@ -137,26 +140,6 @@ def test_service_client_id_belongs_to_the_database(tmp_path: Path) -> None:
     one, two = (service.default_client_id(tmp_path / name) for name in ("a.db", "b.db"))
     assert one == service.default_client_id(tmp_path / "a.db") != two
     assert len(one) <= 23  # what every broker must accept
-
-
-@pytest.mark.parametrize(
-    ("url", "host", "port", "tls"),
-    [
-        ("mqtt://localhost", "localhost", 1883, False),
-        ("mqtts://fusion.example", "fusion.example", 8883, True),
-        ("mqtt://user:p%40ss@[::1]:1884", "::1", 1884, False),
-    ],
-)
-def test_service_reads_the_brokers_address(url: str, host: str, port: int, tls: bool) -> None:
-    broker = Broker(url)
-    assert (broker.host, broker.port, broker.tls) == (host, port, tls)
-    assert broker.password == ("p@ss" if "@" in url else None)
-
-
-@pytest.mark.parametrize("url", ["localhost:1883", "http://x", "mqtt://", "mqtt://x:port", ""])
-def test_service_refuses_an_address_with_the_form_to_write(url: str) -> None:
-    with pytest.raises(ConfigError, match="broker"):
-        Broker(url)
 
 
 def test_fusion_ends_with_an_io_error_when_the_disk_is_full(
