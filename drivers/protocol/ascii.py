@@ -9,12 +9,12 @@ from binascii import hexlify, unhexlify
 from typing import TYPE_CHECKING
 
 from drivers.protocol import pdu
-from gateway.core.errors import BadReply, ConfigError, NoReply
+from drivers.protocol.rtu import check_unit
+from gateway.core.errors import BadReply, NoReply
 
 if TYPE_CHECKING:
     from gateway.core.errors import TidegateError
 
-UNIT_MAX = 255
 SIZE_MAX = 2 * (pdu.SIZE_MAX + 2) + 3
 INPUT_MAX = 4 * SIZE_MAX  # an echo, a late reply, noise and the reply
 _HEX = b"0123456789ABCDEFabcdef"
@@ -22,8 +22,7 @@ _HEX = b"0123456789ABCDEFabcdef"
 
 def frame(unit: int, message: bytes, number: int = 0) -> bytes:  # noqa: ARG001 - as in mbap
     """Return a PDU's frame from or to `unit` 1..255; `number` has no place in it."""
-    if not 1 <= unit <= UNIT_MAX:
-        raise ConfigError(f"unit {unit} is not 1..{UNIT_MAX}")
+    check_unit(unit)
     body = bytes((unit,)) + message
     return b":" + hexlify(body + bytes((lrc(body),))).upper() + b"\r\n"
 

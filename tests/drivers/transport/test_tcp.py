@@ -93,7 +93,7 @@ def test_tcp_a_name_that_means_nothing_is_a_link_error(monkeypatch):
     monkeypatch.setattr(asyncio, "open_connection", unknown)
 
     async def story():
-        with pytest.raises(LinkError, match="tcp nowhere:502: .*not known"):
+        with pytest.raises(LinkError, match=r"tcp nowhere:502: .*not known"):
             await open_tcp("nowhere", 502)
 
     aio.run(story())
