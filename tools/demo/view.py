@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import sqlite3
     from typing import Any
 
+# SenML's spelling of units, where people write another.
+_READABLE = {"Cel": "°C", "/100": "%", "/": "", "deg": "°", "ug/m3": "µg/m³", "m3": "m³"}
 POINT_WIDTH = 34
 VALUE_WIDTH = 22
 _LATEST = """
@@ -79,7 +81,7 @@ def _shown(value: Any, exact: str | None, unit: str, quality: str | None) -> str
     if value is None:
         return f"– ({quality})"
     text = exact if exact is not None else str(value)
-    return f"{text} {unit}".strip()[:VALUE_WIDTH]
+    return f"{text} {_READABLE.get(unit, unit)}".strip()[:VALUE_WIDTH]
 
 
 def _age(age_ms: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,9 @@ from tools.sim.broker import broker
 from tools.sim.process import Process, Stage, free_port
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    Devices: TypeAlias = tuple[tuple[str, str, int, str], ...]
 
 GATEWAY = "330482-0017"
 # What hangs on the serial line: device, profile, unit, period. And what answers on TCP.
@@ -52,7 +52,6 @@ class World:
         self.database = directory / "fusion.db"
         self.buffer = directory / "buffer"
         self.site = directory / "site.yaml"
-        self.noisy = False
         self.stage = Stage(directory)
         self.broken: set[str] = set()
         self._seed = seed
@@ -65,10 +64,9 @@ class World:
         self.site.write_text(self._site())
         broker_process = self.stage.add(broker(self._broker_port, self.directory))
         broker_process.start()
-        serial = [f"{unit}={profile}" for _, profile, unit, _ in SERIAL]
-        network = [f"{unit}={profile}" for _, profile, unit, _ in NETWORK]
-        self._sensors("sensors-serial", serial, "--pty", str(self.directory / "rs485-1"))
-        self._sensors("sensors-network", network, "--tcp", f"127.0.0.1:{self._modbus_port}")
+        pty = ("--pty", str(self.directory / "rs485-1"), "--baud", str(BAUD))
+        self._sensors("sensors-serial", SERIAL, *pty)
+        self._sensors("sensors-network", NETWORK, "--tcp", f"127.0.0.1:{self._modbus_port}")
         broker_process.ready(self._broker_port)
         url = f"mqtt://127.0.0.1:{self._broker_port}"
         self._verb("fusion", "fusion", "run", "--broker", url, "--db", str(self.database))
@@ -82,11 +80,7 @@ class World:
         """Break (`down`) or mend "broker", "agent", "fusion" or "noise"."""
         (self.broken.add if down else self.broken.discard)(name)
         if name == "noise":
-            # The simulator toggles its faults on SIGUSR1: no port and no file to race for.
-            serial = self.process("sensors-serial")
-            if serial.alive and down != self.noisy:
-                os.kill(serial.pid, signal.SIGUSR1)
-                self.noisy = down
+            self.process("sensors-serial").type(f"noise={NOISE}" if down else "none")
         elif down:
             self.process(name).kill()
         else:
@@ -117,9 +111,11 @@ class World:
     def _verb(self, name: str, *arguments: str) -> None:
         self.stage.python(name, "-m", "gateway", *arguments)
 
-    def _sensors(self, name: str, units: list[str], *where: str) -> None:
-        arguments = ["--seed", str(self._seed), "--baud", str(BAUD), "--noise", NOISE, *where]
-        self.stage.python(name, "-m", "tools.demo.sensors", *arguments, *units)
+    def _sensors(self, name: str, devices: Devices, *where: str) -> None:
+        arguments = ["-m", "gateway", "sim", "modbus", "--seed", str(self._seed), *where]
+        for _, profile, unit, _ in devices:
+            arguments += ["--profile", f"{unit}={profile}"]
+        self.stage.python(name, *arguments)
 
     def _site(self) -> str:
         return _SITE.format(
@@ -133,7 +129,7 @@ class World:
         )
 
 
-def _devices(devices: tuple[tuple[str, str, int, str], ...]) -> str:
+def _devices(devices: Devices) -> str:
     return "\n".join(
         f"      {name}: {{profile: {profile}, unit: {unit}, every: {every}}}"
         for name, profile, unit, every in devices

@@ -25,6 +25,7 @@ TABLES = ("holding", "input", "coil", "discrete")
 _EXAMPLES = """\
 examples:
   tidegate sim modbus --pty /tmp/bus --baud 9600 --unit 1 --holding 0=1,2,3 --unit 2 --coil 8=1,0
+  tidegate sim modbus --pty /tmp/bus --baud 19200 --profile 1=keller/36xw
   tidegate sim modbus --tcp 127.0.0.1:1502 --unit 1 --input 100=231,0x0FA0 --fault delay=0.2
 
 Faults can be changed while it runs: type one and press enter; "none" ends them all.
@@ -61,6 +62,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             f"--{table}", action=_Images, metavar="AT=V,V…", help=f"{table} values from AT on"
         )
     modbus.set_defaults(images=[])
+    modbus.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="UNIT=MAKER/MODEL",
+        help="a unit with the registers of a driver profile, wandering",
+    )
     faults = ", ".join(NAMES)
     modbus.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=N]", help=f"one of {faults}"
@@ -68,12 +76,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     modbus.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
     )
-    modbus.add_argument("--seed", type=int, default=0, help="of the faults' chances")
+    modbus.add_argument("--seed", type=int, default=0, help="of the faults and of what wanders")
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    slave = Slave(units(args.images))
+    slave = _slave(args)
     faults = Faults(*args.fault, seed=args.seed)
     with asyncio.Runner(loop_factory=precise_loop) as runner:
         with contextlib.suppress(asyncio.CancelledError):
@@ -100,6 +108,20 @@ def units(images: Sequence[tuple[str, str]]) -> dict[int, dict[str, Any]]:
     if not found:
         raise ConfigError("no unit: give --unit N and its tables, for example --holding 0=1,2,3")
     return found
+
+
+def _slave(args: argparse.Namespace) -> Slave:
+    if not args.profile:
+        return Slave(units(args.images))
+    if args.images:
+        raise ConfigError("--profile brings its own registers: leave --unit and the tables out")
+    from tools.sim.sensors import Sensor, SensorSlave, sensor
+
+    sensors: dict[int, Sensor] = {}
+    for text in args.profile:
+        unit, _, name = text.partition("=")
+        sensors[_number(unit, 255)] = sensor(name, seed=args.seed + len(sensors))
+    return SensorSlave(sensors)
 
 
 class _Images(argparse.Action):

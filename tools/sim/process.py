@@ -71,13 +71,20 @@ class Process:
         with self.out_path.open("ab") as out, self.err_path.open("ab") as err:
             self._child = subprocess.Popen(
                 self.argv,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,  # Ctrl-C is for us: we end our children in order
                 preexec_fn=lambda: _die_with(parent),  # noqa: PLW1509 - only prctl and getppid
             )
         self.starts += 1
+
+    def type(self, line: str) -> None:
+        """Type a line at it; nothing if it does not run."""
+        child = self._child
+        if child is not None and child.stdin is not None and self.alive:
+            child.stdin.write(f"{line}\n".encode())
+            child.stdin.flush()
 
     def kill(self) -> None:
         """End it as a power cut does (SIGKILL) and wait until it is gone."""
