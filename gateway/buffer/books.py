@@ -16,7 +16,7 @@ from gateway.core.record import Record
 if TYPE_CHECKING:
     from typing import Any
 
-NOTES_MAX = 200  # open notes repeated in each BOOT record: 8 KiB at most
+NOTES_MAX = 200  # open notes that every BOOT record repeats, 5 KiB; the oldest go first
 
 
 class Note(Record):
@@ -36,7 +36,8 @@ class Books:
     cannot be counted. `notes` are those the platform may not know yet, or a reader still needs.
     """
 
-    def __init__(self, logs: dict[str, bytes]) -> None:
+    def __init__(self, logs: dict[str, bytes], notes_max: int) -> None:
+        self._notes_max = notes_max
         self.logs = logs
         self.lost = dict.fromkeys(RINGS, 0)
         self.dropped = dict.fromkeys(RINGS, 0)
@@ -56,7 +57,7 @@ class Books:
             self.lost[gap.ring] += 0 if again else gap.count
         self._known = {}
         self.notes.append(Note(seq, gap))
-        self.notes[:-NOTES_MAX] = []
+        self.notes[: -self._notes_max] = []
 
     def skip(self, ring: str, seq: int) -> int:
         """Return the first number from `seq` on that is not known to be lost."""

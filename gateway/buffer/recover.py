@@ -212,7 +212,9 @@ def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
         return
     size, epoch, kind, _, count, seq = fields(head)
     if epoch != newest.epoch and seq != ring.next_seq:
-        _skip_numbers(ring, found)
+        # Nothing of ours. In a recycled file that is an older record, whose end mark was torn.
+        if newest.epoch < len(ring.segments) + len(ring.spares):
+            _skip_numbers(ring, found)
         return
     try:
         payload = walker.bytes_at(ring.tail + RECORD_BYTES, size)

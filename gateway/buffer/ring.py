@@ -105,27 +105,26 @@ class Ring:
         """Say whether the newest segment has room for all of `drafts`."""
         return self._fitting(drafts) == len(drafts)
 
-    def append(self, drafts: list[Draft]) -> None:
-        """Number and write `drafts`; return once they are durable. LinkError: two places failed."""
-        failed = False
-        while drafts:
+    def append(self, drafts: list[Draft]) -> int:
+        """Make durable as many of `drafts` as one segment takes, and return how many those are.
+
+        LinkError: two places failed. The caller sees to a spare before it comes again.
+        """
+        count = self._fitting(drafts)
+        if count == 0:
+            self.roll()
             count = self._fitting(drafts)
             if count == 0:
-                self.roll()
-                if self._fitting(drafts) == 0:
-                    raise LinkError(f"{self.name}: a record is larger than a segment")
-                continue
-            try:
-                self._put(drafts[:count])
-            except LinkError:
-                # After a failed sync the kernel may call lost pages clean: asking this file
-                # again would prove nothing. The same records go to a fresh segment, once.
-                if failed:
-                    raise
-                failed = True
-                self.roll()
-                continue
-            drafts = drafts[count:]
+                raise LinkError(f"{self.name}: a record is larger than a segment")
+        try:
+            self._put(drafts[:count])
+        except LinkError:
+            # After a failed sync the kernel may call lost pages clean: asking this file again
+            # would prove nothing. The same records go to a fresh segment, once.
+            self.roll()
+            count = self._fitting(drafts)
+            self._put(drafts[:count])
+        return count
 
     def roll(self) -> None:
         """Go on in a spare file; its name is durable before the first record enters it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.buffer import quarantine, recover
-from gateway.buffer.books import Books
+from gateway.buffer.books import NOTES_MAX, Books
 from gateway.buffer.payload import (
     Boot,
     Table,
@@ -100,7 +100,7 @@ class Store:
         self._settings = settings
         self._random = random
         self.rings: dict[str, Ring] = {}
-        self.books = Books({})
+        self.books = Books({}, NOTES_MAX)
         self._readers: dict[str, Reader] = {}
 
     def open(self) -> None:
@@ -251,7 +251,9 @@ class Store:
             self.rings[ring] = Ring(self._files, ring, size, files)
 
     def _open_books(self, found: dict[str, recover.Found]) -> None:
-        self.books = Books({ring: self.rings[ring].log_id for ring in RINGS})
+        # So few that repeating them all leaves most of a segment to readings.
+        notes_max = min(NOTES_MAX, self._settings.segment_bytes // 512)
+        self.books = Books({ring: self.rings[ring].log_id for ring in RINGS}, notes_max)
         for ring in (BULK, CRIT):  # crit has the last word, if it has one
             last = found[ring].last
             if last is not None:
@@ -297,6 +299,7 @@ class Store:
 
     def _note(self, gap: Gap, again: bool = False, void: int = 0) -> None:
         crit = self.rings[CRIT]
+        # No tidying here: it is tidying that writes most notes, and one more always fits.
         crit.append([Draft(GAP, 1, pack_gap(self.boot, gap, again, void))])
         self.books.enter(crit.next_seq - 1, gap, again, void)
 
@@ -319,21 +322,27 @@ class Store:
 
     def _commit_ring(self, ring: Ring, work: Work) -> None:
         groups = work.groups[ring.name]
-        drafts = [Draft(TIME, 0, pack_time(anchor)) for anchor in work.anchors]
-        if groups:
-            drafts += self._point_drafts(self._declared[ring.name])
+        declared = self._declared[ring.name]
+        if groups and declared < len(self._table.points):
+            # Durable before the first reading of them: a reading must never lose its name.
             self._declared[ring.name] = len(self._table.points)
+            self._append(ring, self._point_drafts(declared))
+        drafts = [Draft(TIME, 0, pack_time(anchor)) for anchor in work.anchors]
         for group in groups:
             payload = pack_data(self.boot, group.t0_ms, group.readings)
             drafts.append(Draft(DATA, len(group.readings), payload))
         first = ring.next_seq
         try:
-            if drafts:
-                ring.append(drafts)
+            self._append(ring, drafts)
         finally:
             done = ring.next_seq - first
             while groups and len(groups[0].readings) <= done:
                 done -= len(groups.pop(0).readings)
+
+    def _append(self, ring: Ring, drafts: list[Draft]) -> None:
+        while drafts:
+            drafts = drafts[ring.append(drafts) :]
+            self._tidy()
 
     def _opening(self, ring: Ring) -> list[Draft]:
         self._declared[ring.name] = len(self._table.points)
