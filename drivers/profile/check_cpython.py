@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import cases_cpython, graph_cpython, schema, values_cpython
 from drivers.profile.channel_cpython import Draft, Group, read_channel
-from drivers.profile.expr_cpython import BadExpression, compile_text
+from drivers.profile.expr_cpython import BadExpression, UnknownName, compile_text
 from drivers.profile.image import HOLDING
 from drivers.profile.model import FORMAT, Setting
 from drivers.profile.names_cpython import Names, Pattern, expand, pattern
@@ -309,8 +309,7 @@ class _Checker:
             if node.width in (len(node.text), len(node.text) + 2):
                 place.column += error.offset + (0 if node.plain else 1)
                 place.width = 1
-            unknown = "unknown name" in str(error)
-            self.report.add("E041" if unknown else "E040", place, str(error))
+            self.report.add("E041" if isinstance(error, UnknownName) else "E040", place, str(error))
             return [0]
         self._check_labels(node, code)
         return code

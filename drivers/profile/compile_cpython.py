@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).resolve().parent
 _DIGEST_BYTES = 32
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*")
 
 
 def find(name: str, folders: Sequence[Path] = ()) -> Path:
     """Return the file of profile `name` ("maker/model"): in `folders` first, then as shipped."""
     searched = [*folders, units_cpython.PROFILES]
+    if not _NAME.fullmatch(name):  # a name is no path: it must not lead out of the folder
+        raise ConfigError(f"{name!r} is no profile name: maker/model is wanted")
     for folder in searched:
         path = folder / f"{name}.yaml"
-        # A name is no path: it must not lead out of the folder.
-        if path.is_file() and folder.resolve() in path.resolve().parents:
+        if path.is_file():
             return path
     known = [one for folder in searched for one in shipped(folder)]
     hint = near(name, known)

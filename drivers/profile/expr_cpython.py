@@ -56,6 +56,10 @@ class BadExpression(ConfigError):
         self.offset = offset
 
 
+class UnknownName(BadExpression):
+    """A name that stands for nothing here."""
+
+
 def compile_text(text: str, name: Callable[[str, int], str]) -> list[Any]:
     """Return `text` as a postfix list; BadExpression with the place if it is not one.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import expr, write
+from drivers.profile.folded import length, suffix
 from drivers.profile.image import Field
 from drivers.profile.slot import NEVER, Place, Slot
 from gateway.core.errors import ConfigError
@@ -139,13 +140,11 @@ def places(profile: Profile) -> list[Place]:
     """Return every channel with its arrays and groups expanded, alternatives side by side."""
     found = []
     for channel in profile.channels:
-        group_step, groups = 0, [""]
-        if channel.group >= 0:
-            group_step, groups = profile.groups[channel.group]
-        for group_index, group in enumerate(groups):
-            for index, suffix in enumerate(channel.suffixes):
-                shift = group_index * group_step + index * channel.step
-                found.append(Place(channel, group, suffix, shift))
+        step, of = profile.groups[channel.group] if channel.group >= 0 else (0, None)
+        for group in range(length(of)):
+            for index in range(length(channel.of)):
+                shift = group * step + index * channel.step
+                found.append(Place(channel, suffix(of, group), suffix(channel.of, index), shift))
     return found
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import expr
 from drivers.profile.decode import ORDERS, Layout
+from drivers.profile.folded import CHANNELS_MAX, length
 from drivers.profile.image import BIT_TABLES, HOLDING, TABLES, Field, Image, Step
 from drivers.profile.map import Map
 from drivers.profile.slot import NEVER, ONCE
@@ -23,7 +24,6 @@ __all__ = ["NEVER", "ONCE", "Channel", "Field", "Image", "Map", "Profile", "Step
 
 FORMAT = 1  # of the compiled form; a reader refuses any other
 DIGEST_BYTES = 8
-CHANNELS_MAX = 512  # after arrays are expanded
 PLACES_MAX = 8 * CHANNELS_MAX  # with their alternatives
 BUSES = ("modbus",)
 
@@ -65,7 +65,7 @@ class Profile:
             expr.check(self.rules)
         self.settings = [Setting(one) for one in document.get("settings", [])]
         self.setup: list[dict[str, Any]] = document.get("setup", [])
-        self.groups = [(one["step"], suffixes(one["of"])) for one in document.get("groups", [])]
+        self.groups = [(one["step"], one["of"]) for one in document.get("groups", [])]
         self.channels = [Channel(one) for one in document["channels"]]
         _bounded(self)
 
@@ -82,7 +82,7 @@ class Channel:
 
     def __init__(self, row: dict[str, Any]) -> None:
         self.id: str = row["id"]
-        self.suffixes = suffixes(row.get("of"))
+        self.of: Any = row.get("of")
         self.step: int = row.get("step", 0)
         self.group: int = row.get("group", -1)
         self.at: int | None = row.get("at")
@@ -143,21 +143,10 @@ def _bounded(profile: Profile) -> None:
     for channel in profile.channels:
         if not -1 <= channel.group < len(profile.groups):
             raise ConfigError(f"channel {channel.id!r} is in no group")
-        groups = len(profile.groups[channel.group][1]) if channel.group >= 0 else 1
-        count += groups * len(channel.suffixes)
+        groups = length(profile.groups[channel.group][1]) if channel.group >= 0 else 1
+        count += groups * length(channel.of)
     if count > PLACES_MAX:
         raise ConfigError(f"{count} places for values are more than {PLACES_MAX}")
-
-
-def suffixes(of: Any) -> list[str]:
-    """Return the suffixes of an array: [1, 3] is "1" "2" "3", a list of texts is itself."""
-    if of is None:
-        return [""]
-    if isinstance(of[0], str):
-        return list(of)
-    if of[1] - of[0] >= CHANNELS_MAX:
-        raise ConfigError("an array is too long")
-    return [str(number) for number in range(of[0], of[1] + 1)]
 
 
 def _layout(row: dict[str, Any], type_name: str) -> Layout:

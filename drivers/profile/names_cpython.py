@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from drivers.profile.expr import RESERVED
-from drivers.profile.expr_cpython import BadExpression
-from drivers.profile.model import CHANNELS_MAX
+from drivers.profile.expr_cpython import UnknownName
+from drivers.profile.folded import CHANNELS_MAX
 from drivers.profile.report_cpython import near
 
 if TYPE_CHECKING:
@@ -83,21 +83,19 @@ class Names:
         return True
 
     def resolve(self, name: str, offset: int, group: str, suffixes: list[str], x: bool) -> str:
-        """Return how `name` is stored in a channel's expression; BadExpression if unknown.
+        """Return how `name` is stored in a channel's expression; UnknownName if it is none.
 
         `group` is the folded id of the channel's group or "", `suffixes` those of its own array.
         """
         if name == "x":
             if not x:
-                raise BadExpression(
-                    "x stands for this channel's own number: it has no 'at'", offset
-                )
+                raise UnknownName("x stands for this channel's own number: it has no 'at'", offset)
             return name
         array = suffixes != [""]
         if name == "#":
             if array or "%" in group:
                 return name
-            raise BadExpression("# stands for the suffix of an array: this is none", offset)
+            raise UnknownName("# stands for the suffix of an array: this is none", offset)
         if group:
             inner = name if array else name.replace("#", "%")
             for sibling in (f"{group}.{inner}", inner):
@@ -109,7 +107,7 @@ class Names:
             return name
         known = [*self.channels, *self.settings]
         hint = near(missing[0], known)
-        raise BadExpression(f"unknown name {missing[0]!r}" + (f"; {hint}" if hint else ""), offset)
+        raise UnknownName(f"unknown name {missing[0]!r}" + (f"; {hint}" if hint else ""), offset)
 
 
 def expand(folded: str, groups: list[str], suffixes: list[str]) -> list[str]:

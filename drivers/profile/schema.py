@@ -187,6 +187,43 @@ ELSEWHERE = {
     "max_value": "max",
 }
 
+# Every problem a check can find. E… is an error: the profile is not used. W… is a warning.
+CODES = {
+    "E001": "the file is too large",
+    "E002": "the file is not YAML",
+    "E003": "YAML that is not allowed: anchors, tags, merge keys, more documents, too deep",
+    "E004": "a key stands twice",
+    "E005": "a number that is none, or beyond any quantity",
+    "E010": "unknown key",
+    "E011": "another kind of node is wanted: a map, a list",
+    "E012": "the value does not fit the key",
+    "E013": "something required is missing",
+    "E014": "the profile names no bus, several, or one this version does not support",
+    "E020": "unknown type",
+    "E021": "no legal channel id, or too many channels",
+    "E022": "an id stands twice",
+    "E023": "keys that do not go together",
+    "E024": "an address outside the table, or more registers than one request holds",
+    "E025": "none, bits, map or flags that do not fit the type",
+    "E030": "unknown kind",
+    "E031": "the unit does not fit the kind",
+    "E040": "not an expression, or beyond its bounds",
+    "E041": "an expression uses an unknown name",
+    "E042": "expressions that need each other in a circle",
+    "E043": "a comparison with a word the channel never has",
+    "E050": "something that cannot be written this way",
+    "E060": "a test that is not complete",
+    "E061": "a test names a channel or setting that does not exist",
+    "E062": "a frame with a wrong CRC",
+    "E063": "a test does not hold",
+    "E064": "a frame that is no request, or no answer to it",
+    "W030": "an address that looks like a reference number (40001)",
+    "W031": "a unit that is not in the registry",
+    "W032": "a device category that is not known",
+    "W033": "channels that share part of a register",
+    "W060": "a channel no test touches",
+}
+
 CATEGORIES = (
     "air_quality",
     "battery",

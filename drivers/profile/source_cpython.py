@@ -254,7 +254,8 @@ def _not_yaml(report: Report, error: yaml.MarkedYAMLError, text: str) -> None:
     place = Node(SCALAR, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, 1)
     reason = ", ".join(part for part in (error.context, error.problem) if part)
     hint = ""
-    if mark and "\t" in text.split("\n")[mark.line]:
+    lines = text.split("\n")[: place.line]  # the mark may stand after the last
+    if "\t" in lines[-1]:
         hint = "indent with spaces, never with tabs"
     elif "start any token" in reason:
         hint = "a text that starts with % @ or ` needs quotes"
@@ -262,4 +263,6 @@ def _not_yaml(report: Report, error: yaml.MarkedYAMLError, text: str) -> None:
         hint = 'a text that holds ": " needs quotes'
     elif "expected ',' or" in reason:
         hint = "a closing bracket or a comma is missing before here"
+        if " #" in "".join(lines[-2:-1]):
+            hint = '" #" starts a comment: put the text in quotes'
     report.add("E002", place, f"not YAML: {reason}", hint)

@@ -1,0 +1,270 @@
+"""What the checker says: every code at its place, good profiles without a word."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from drivers.profile import schema
+from drivers.profile.check_cpython import Checked, check_text
+from tools.profile import tester
+
+ROOT = Path(__file__).resolve().parents[3]
+
+GOOD = """\
+name: Soil probe
+maker: ACME
+kind: soil_probe
+modbus: {baud: 4800}
+channels:
+  moisture: {at: 0, scale: 0.1, unit: "%", kind: soil.moisture}
+  temperature: {at: 1, type: s16, scale: 0.1, unit: °C}
+tests:
+  - sent: 01 03 0000 0003 05CB
+    received: 01 03 06 01EF 0144 0004 B559
+    gives: {moisture: 49.5, temperature: 32.4}
+"""
+
+
+def check(text: str) -> Checked:
+    checked = check_text(text, "a.yaml")
+    tester.run(checked)
+    return checked
+
+
+def channels(rows: str, rest: str = "") -> str:
+    """A profile with these channel lines and a test that touches all of them."""
+    inside = "".join(f"  {row}\n" for row in rows.strip().split("\n"))
+    tests = "tests:\n  - holding: {0: '0000'}\n    gives: {a: 0}\n"
+    return f"name: X\nmodbus: {{}}\n{rest}channels:\n{inside}{tests}"
+
+
+def codes(text: str) -> list[str]:
+    return [problem.code for problem in check(text).report.problems]
+
+
+def test_good_profile_passes_without_a_word() -> None:
+    checked = check(GOOD)
+    assert checked.report.text() == ""
+    assert checked.document is not None
+    assert len(checked.cases) == 1
+
+
+# What is changed in the good profile, and the code, line and column that must come of it.
+CHANGES = [
+    ("name: Soil probe\n", "", "E013", 1, 1),
+    ("maker: ACME", "maker: [ACME]", "E012", 2, 8),
+    ("maker: ACME", "vendor: ACME", "E010", 2, 1),
+    ("kind: soil_probe", "kind: soil_prob", "W032", 3, 7),
+    ("kind: soil_probe", "kind: Soil", "E012", 3, 7),
+    ("modbus: {baud: 4800}\n", "", "E014", 1, 1),
+    ("modbus: {baud: 4800}", "serial: {baud: 4800}", "E014", 4, 1),
+    ("modbus: {baud: 4800}", "modbus: {}\nble: {}", "E014", 1, 1),
+    ("baud: 4800", "baud: fast", "E012", 4, 16),
+    ("baud: 4800", "parity: strange", "E012", 4, 18),
+    ("baud: 4800", "max: 0", "E012", 4, 15),
+    ("moisture: {at", "Moisture: {at", "E021", 6, 3),
+    ("moisture: {at", "moisture_[1..]: {at", "E021", 6, 3),
+    ("moisture: {at", "min: {at", "E021", 6, 3),
+    ("temperature: {at", "moisture: {at", "E004", 7, 3),
+    ("moisture: {at: 0,", "moisture: {adress: 0,", "E010", 6, 14),
+    ("type: s16", "type: s17", "E020", 7, 30),
+    ("scale: 0.1, unit: °C", "scale: 0, unit: °C", "E012", 7, 42),
+    ("scale: 0.1, unit: °C", "scale: '0.1', unit: °C", "E012", 7, 42),
+    ("at: 1,", "at: 0x1FFFF,", "E012", 7, 21),
+    ("at: 1,", "at: 65536,", "E024", 7, 21),
+    ("at: 1,", "at: 01,", "E012", 7, 21),
+    ("at: 1,", "at: 1.5,", "E012", 7, 21),
+    ("at: 1, ", "", "E013", 7, 3),
+    ("unit: °C", "unit: °X", "W031", 7, 53),
+    ("unit: °C", "unit: °C, kind: met.temprature", "E030", 7, 63),
+    ("unit: °C", "unit: °C, kind: met.pressure", "E031", 7, 53),
+    ("unit: °C", "kind: met.temperature", "E031", 7, 53),
+    ("unit: °C", "every: 5 minutes", "E012", 7, 54),
+    ("unit: °C", "every: 1ms", "E012", 7, 54),
+    ("unit: °C", "none: [0x8000, 0x18000]", "E025", 7, 62),
+    ("unit: °C", "none: low", "E025", 7, 53),
+    ("unit: °C", "bits: 4..16", "E025", 7, 53),
+    ("unit: °C", "bits: 7..4", "E012", 7, 53),
+    ("unit: °C", "map: {0: low}", "E023", 7, 35),
+    ("unit: °C", "valid: 100..0", "E012", 7, 54),
+    ("unit: °C", "calc: x +", "E040", 7, 53),
+    ("unit: °C", "calc: x + moistur", "E041", 7, 57),
+    ("unit: °C", "calc: x + temperature", "E042", 7, 3),
+    ("unit: °C", "calc: eval(x)", "E040", 7, 53),
+    ("unit: °C", "calc: 'x + #'", "E041", 7, 58),
+    ("unit: °C", "calc: x + #", "E002", 8, 1),
+    ("unit: °C", "write: maybe", "E050", 7, 54),
+    ("unit: °C", "write: {min: a}", "E012", 7, 60),
+    ("unit: °C", "write: {with: 5}", "E050", 7, 54),
+    ("unit: °C", "in: input, write: true", "E050", 7, 65),
+    ("unit: °C", "calc: x + 1, write: true", "E050", 7, 67),
+    ("unit: °C", "step: 2", "E023", 7, 47),
+    ("at: 1, type: s16", "at: 40002, type: s16", "", 0, 0),
+    ("05CB", "CB05", "E062", 9, 11),
+    ("B559", "59B5", "E062", 10, 15),
+    ("B559", "B55", "E012", 10, 15),
+    ("moisture: 49.5", "moisture: 49.6", "E063", 11, 23),
+    ("moisture: 49.5", "moisture: null", "E063", 11, 23),
+    ("moisture: 49.5", "moistur: 49.5", "E061", 11, 13),
+    ("01 03 0000 0003 05CB", "01 06 0000 0003 C9CB", "E064", 9, 11),
+    ("01 03 0000 0003 05CB", "02 03 0000 0003 05F8", "E064", 10, 15),
+    ("gives: {moisture: 49.5, temperature: 32.4}", "gives: nothing", "E063", 9, 5),
+    ("gives: {moisture: 49.5, temperature: 32.4}", "gives: all", "E060", 11, 12),
+    ("    received: 01 03 06 01EF 0144 0004 B559\n", "", "E060", 9, 5),
+    (", temperature: 32.4", "", "W060", 7, 3),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "code", "line", "column"), CHANGES)
+def test_every_accident_is_found_at_its_place(
+    old: str, new: str, code: str, line: int, column: int
+) -> None:
+    assert GOOD.count(old) == 1
+    found = [
+        (problem.code, problem.line, problem.column)
+        for problem in check(GOOD.replace(old, new)).report.problems
+    ]
+    if code:
+        assert (code, line, column) in found, found
+    else:
+        assert "W030" not in [one[0] for one in found]
+
+
+# (channel lines, code), where the place does not matter.
+COMBINATIONS = [
+    ("a: {at: 0, type: str4, scale: 2}", "E023"),
+    ("a: {at: 0, type: str4, unit: V}", "E023"),
+    ("a: {at: 0, in: coil, type: u16}", "E023"),
+    ("a: {at: 0, in: coil, valid: 0..1}", "E023"),
+    ("a: {at: 0, map: {0: off}, flags: {0: low}}", "E023"),
+    ("a: {at: 0, type: f32, bits: 1}", "E025"),
+    ("a: {at: 0, flags: {16: low}}", "E025"),
+    ("a: {at: 0, map: {70000: off}}", "E025"),
+    ("a: {at: 0, map: {0: off, 1: 2}}", "E012"),
+    ("a: {at: 0, map: [off]}", "E012"),
+    ("a: {at: 0}\nb: {at: 1, if: a == 'x' and c}", "E041"),
+    ("a: {at: 0, map: {0: cm, 1: mm}}\nb: {at: 1, if: a == 'cn'}", "E043"),
+    ("a: {at: 0}\na_[1..600]: {at: 1}", "E021"),
+    ("a: {at: 0}\nb_[1..500]: {at: 1}\nc_[1..100]: {at: 600}", "E021"),
+    ("a: {at: 0}\nb_[1..2]: {at: 1}\nb_1: {at: 9}", "E022"),
+    ("a: {at: 0}\nb: {calc: c}\nc: {calc: b}", "E042"),
+    ("a: {at: 0}\nb: {calc: x + 1}", "E041"),
+    ("a: {at: 0}\nb: {calc: '1 + #'}", "E041"),
+    ("a: {at: 0}\nb: {calc: a, scale: 2}", "E023"),
+    ("a: {at: 0}\nb: {calc: a, write: true}", "E050"),
+    ("a: {at: 0, write: {steps: []}}", "E050"),
+    ("a: {at: 0, write: {steps: [{at: 1}]}}", "E013"),
+    ("a: {at: 0, write: {steps: [{at: 1, value: y}]}}", "E041"),
+    ("a: {at: 0, type: u32, write: {with: 6}}", "E050"),
+    ("a: {at: 0, bits: 3, write: true}", "E050"),
+    ("a: {at: 0, map: {0: low}, write: {min: 0}}", "E050"),
+    ("a: [{at: 0, unit: V}, {at: 1, unit: A}]", "E023"),
+    ("a: []", "E011"),
+    ("a: 5", "E011"),
+    ("a: {at: 0}\nz[1..2]: {channels: {b: {at: 1}}}", "E013"),
+    ("a: {at: 0}\nz[1..2]: {step: 5, channels: [b]}", "E011"),
+    ("a: {at: 0}\nz[1..2]: {step: 5, channels: {b: {at: 1, channels: {}}}}", "E023"),
+    ("a: {at: 0}\nb: {at: 1, type: u32}\nc: {at: 2}", "W033"),
+    ("a: {at: 40001}", "W030"),
+    ("a: {at: 65535, type: u32}", "E024"),
+    ("a_[1..9]: {at: 65530}", "E024"),
+    ("a: {at: 0}\nz[1..9]: {step: 9000, channels: {b: {at: 1}}}", "E024"),
+]
+
+
+@pytest.mark.parametrize(("rows", "code"), COMBINATIONS)
+def test_keys_that_do_not_fit_are_reported(rows: str, code: str) -> None:
+    assert code in codes(channels(rows))
+
+
+SETTINGS = [
+    ("settings: {a: {default: 1}}", "E022"),
+    ("settings: {s: {default: 5, max: 4}}", "E012"),
+    ("settings: {s: {map: {0: low}, default: high}}", "E012"),
+    ("settings: {s: {defalt: 1}}", "E010"),
+    ("settings: [s]", "E011"),
+    ("setup: [{at: 1, value: 1, if: filter == 1}]", "E041"),
+    ("setup: [{value: 1}]", "E013"),
+    ("setup: {}", "E050"),
+    ("identify: b == 1", "E041"),
+    ("identify: x == 1", "E041"),
+]
+
+
+@pytest.mark.parametrize(("rest", "code"), SETTINGS)
+def test_settings_setup_and_identify_are_checked(rest: str, code: str) -> None:
+    assert code in codes(channels("a: {at: 0}", rest + "\n"))
+
+
+def test_base_counts_as_the_manual_does() -> None:
+    text = channels("a: {at: 40003}").replace("modbus: {}", "modbus: {base: 40001}")
+    checked = check(text.replace("{0: '0000'}", "{40003: '0000'}"))
+    assert checked.report.text() == ""
+    assert checked.document is not None
+    assert checked.document["channels"][0]["at"] == 2
+    below = text.replace("at: 40003", "at: 40000")
+    assert "E024" in codes(below)
+
+
+def test_a_stated_base_or_a_register_40000_silences_the_reference_number_warning() -> None:
+    assert "W030" in codes(channels("a: {at: 40001}"))
+    stated = channels("a: {at: 40001}").replace("modbus: {}", "modbus: {base: 0}")
+    assert "W030" not in codes(stated)
+    assert "W030" not in codes(channels("a: {at: 40069}\nb: {at: 40000}"))
+
+
+def test_all_problems_come_in_one_run() -> None:
+    text = GOOD.replace("at: 0", "adress: 0").replace("s16", "s17").replace("°C", "°X")
+    found = [problem.code for problem in check(text).report.problems]
+    assert {"E010", "E013", "E020", "W031"} <= set(found)
+
+
+def test_hints_know_what_other_formats_say() -> None:
+    for word, ours in (("register", "at"), ("factor", "scale"), ("datatype", "type")):
+        text = channels(f"a: {{at: 0, {word}: 1}}")
+        hint = check(text).report.problems[0].hint
+        assert f"'{ours}'" in hint
+
+
+def test_unit_conversion_is_folded_into_the_row() -> None:
+    rows = "a: {at: 0, unit: °F, kind: met.temperature}\nb: {at: 1, unit: kPa, kind: met.pressure}"
+    checked = check(channels(rows))
+    assert checked.document is not None
+    first, second = checked.document["channels"]
+    assert (first["unit"], first["to"]) == ("Cel", [-32, 5, 9])
+    assert (second["unit"], second["to"]) == ("hPa", [0, 10, 1])
+
+
+def test_names_in_groups_mean_the_siblings_first() -> None:
+    rows = (
+        "a: {at: 0}\n"
+        "t: {at: 1}\n"
+        "zone[1..2]: {at: 10, step: 10, channels: {t: {at: 1}, twice: {calc: t * 2 + a},"
+        " number: {calc: 't * 0 + #'}, 'u_[1..2]': {at: 3, calc: x + t}}}"
+    )
+    checked = check(channels(rows))
+    assert checked.report.errors == 0, checked.report.text()
+    assert checked.document is not None
+    rows_by_id = {row["id"]: row for row in checked.document["channels"]}
+    assert rows_by_id["zone%.twice"]["calc"] == ["zone%.t", 2, "*", "a", "+"]
+    assert rows_by_id["zone%.u_#"]["calc"] == ["x", "zone%.t", "+"]
+    assert rows_by_id["zone%.t"]["at"] == 11
+    assert checked.document["groups"] == [{"of": [1, 2], "step": 10}]
+
+
+def test_code_table_holds_exactly_what_the_checker_can_say() -> None:
+    sources = [ROOT / "tools/profile/tester.py", *(ROOT / "drivers/profile").glob("*_cpython.py")]
+    used = set()
+    for path in sources:
+        used |= set(re.findall(r'"([EW]0[0-9]{2})"', path.read_text()))
+    assert used == set(schema.CODES)
+
+
+def test_every_code_is_provoked_by_a_test() -> None:
+    here = Path(__file__).parent
+    text = (here / "test_check.py").read_text() + (here / "test_source.py").read_text()
+    missing = {code for code in schema.CODES if f'"{code}"' not in text}
+    assert missing == set()

@@ -1,0 +1,88 @@
+"""The registries: every kind in a unit that is known, every conversion exact."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from drivers.profile.units_cpython import PROFILES, conversion, kinds, units, wire_unit
+from gateway.core.decimal import parse
+
+# RFC 8428 §12.1 and RFC 8798 §2 (primary units), §3 (secondary units with their scale).
+PRIMARY = """
+    m kg g s A K cd mol Hz rad sr N Pa J W C V F Ohm S Wb T H Cel lm lx Bq Gy Sv kat m2 m3 l m/s
+    m/s2 m3/s l/s W/m2 cd/m2 bit bit/s lat lon pH dB dBW count / %RH %EL EL 1/s 1/min beat/min
+    S/m B VA VAs var vars J/m kg/m3 deg
+"""
+SECONDARY = """
+    ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm
+    ug/m3 mm/h m/h ppm /100 /1000 hPa mm cm km km/h
+"""
+
+
+def test_registry_holds_the_units_of_the_rfcs_and_marks_no_other() -> None:
+    marked = {unit for unit, row in units().items() if row.get("senml")}
+    assert marked == {*PRIMARY.split(), *SECONDARY.split()}
+
+
+def test_every_kind_has_a_unit_that_senml_registers_or_says_why_not() -> None:
+    for kind, row in kinds().items():
+        assert re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", kind)
+        registered = units()[row["unit"]].get("senml")
+        assert registered or "registered for SenML" in row["note"], kind
+        assert wire_unit(row["unit"]) == row["unit"]
+    assert len(kinds()) >= 68
+
+
+def test_registry_files_hold_one_sorted_object_per_line_and_no_row_twice() -> None:
+    for name, key in (("kinds.jsonl", "kind"), ("units.jsonl", "unit")):
+        lines = (PROFILES / name).read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert len({row[key] for row in rows}) == len(rows)
+        assert all(set(row) >= {key, "unit"} for row in rows)
+
+
+def test_units_on_the_wire_are_ascii_and_leave_the_number_as_it_is() -> None:
+    renamed = 0
+    for unit, row in units().items():
+        assert row["wire"].isascii()
+        if row["wire"] in units():
+            assert conversion(unit, row["wire"]) == [0, 1, 1], unit
+            renamed += row["wire"] != unit
+    assert renamed >= 20
+
+
+CONVERSIONS = [
+    ("°C", "Cel", [0, 1, 1]),
+    ("°F", "Cel", [-32, 5, 9]),
+    ("K", "Cel", [parse("-273.15"), 1, 1]),
+    ("kPa", "hPa", [0, 10, 1]),
+    ("mbar", "hPa", [0, 1, 1]),
+    ("µg/m³", "ug/m3", [0, 1, 1]),
+    ("mg/m³", "ug/m3", [0, 1000, 1]),
+    ("mg/L", "kg/m3", [0, 1, 1000]),
+    ("µS/cm", "S/m", [0, 1, 10000]),
+    ("mS/cm", "S/m", [0, 1, 10]),
+    ("%", "/100", [0, 1, 1]),
+    ("%", "%RH", [0, 1, 1]),
+    ("ppb", "ppm", [0, 1, 1000]),
+    ("Wh", "kWh", [0, 1, 1000]),
+    ("J", "kWh", [0, 1, 3600000]),
+    ("km/h", "m/s", [0, 5, 18]),
+    ("m³/h", "m3/s", [0, 1, 3600]),
+    ("L/s", "m3/s", [0, 1, 1000]),
+    ("dBm", "dBm", [0, 1, 1]),
+    ("V", "A", None),
+    ("ug/m3", "ppm", None),
+    ("kW", "kWh", None),
+    ("W", "var", None),
+    ("nonsense", "V", None),
+    ("nonsense", "nonsense", [0, 1, 1]),
+]
+
+
+@pytest.mark.parametrize(("unit", "to", "wanted"), CONVERSIONS)
+def test_conversion(unit: str, to: str, wanted: list[object] | None) -> None:
+    assert conversion(unit, to) == wanted
