@@ -1,0 +1,92 @@
+"""`tidegate profile`: exit codes, what is printed, and what machines get."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from drivers.profile.model import load
+from gateway.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """\
+name: Probe
+modbus: {}
+channels: {a: {at: 1}, b: {at: 2}}
+tests:
+  - holding: {1: 00FF 0001}
+    gives: {a: 255, b: 1}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "probe.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def run(*arguments: object) -> int:
+    return main(["profile", *map(str, arguments)])
+
+
+def test_check_of_a_good_profile_says_only_the_counts(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", file) == 0
+    assert capsys.readouterr().out.startswith("1 profile, 1 test: 0 errors, 0 warnings, ")
+
+
+def test_test_names_each_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("test", file) == 0
+    assert f"{file}: 1 test, 2 values compared" in capsys.readouterr().out
+
+
+def test_errors_are_findings_and_warnings_only_when_strict(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(GOOD.replace(", b: 1", ""))
+    assert run("check", file) == 0
+    assert "warning W060: no test touches channel 'b'" in capsys.readouterr().out
+    assert run("check", "--strict", file) == 1
+    file.write_text(GOOD.replace("255", "254"))
+    assert run("check", file) == 1
+    assert run("test", file) == 1
+    assert f"{file}:6:16: error E063: a is 255, the test says 254" in capsys.readouterr().out
+
+
+def test_folders_are_searched_and_empty_ones_are_no_input(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", file.parent) == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run("check", empty) == 66
+    assert "no profile there" in capsys.readouterr().err
+
+
+def test_json_before_or_after_the_verb(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(GOOD.replace("255", "254"))
+    for arguments in (("--json", "check", file), ("check", "--json", file)):
+        assert run(*arguments) == 1
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["errors"], row["tests"], row["failed"]) == (1, 1, 1)
+        (problem,) = row["problems"]
+        assert (problem["code"], problem["line"], problem["column"]) == ("E063", 6, 16)
+
+
+def test_compile_writes_what_a_board_loads(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compile", file) == 0
+    assert load((tmp_path / "probe.cbor").read_bytes()).name == "Probe"
+    output = tmp_path / "other.cbor"
+    assert run("compile", file, "-o", output, "--json") == 0
+    assert json.loads(capsys.readouterr().out.split("\n")[1])["output"] == str(output)
+    file.write_text("name: X")
+    assert run("compile", file) == 78
+    assert run("compile", tmp_path / "none.yaml") == 78
