@@ -12,7 +12,10 @@ WINDOW = 20  # packs in flight; measured: fewer starve the link, more only cost 
 PROBE = 1  # packs in flight while nothing shows that the platform is there
 ITEMS_MAX = 128  # cost is per message and deflate likes company; above 128 both gain little
 ACK_TIMEOUT_MS = 30_000
-STRIKES_MAX = 3  # connections lost with the same pack in front, before that pack is suspected
+# Connections lost with the same pack in front and not answered: so many raise a suspicion, so
+# many more convict a single item that travelled alone.
+SUSPICION = 3
+CONVICTION = 5
 
 
 class Flight(Record):
@@ -92,27 +95,26 @@ class Lane:
         self.small_until = max(self.small_until, last)
         return last > first
 
-    def strike(self, *, surely: bool, alone: bool) -> int | None:
-        """Blame the pack in front for a lost connection; return the item to reject, if any.
+    def acquit(self, flight: Flight) -> None:
+        """Note that the broker answered to a pack: it does not kill connections."""
+        if flight.first == self._struck:
+            self._strikes = 0
 
-        `surely`: the broker named a packet as the reason; `alone`: no other lane was in flight.
+    def strike(self, *, surely: bool) -> int | None:
+        """Blame the pack in front, which the broker had not answered, for a lost connection.
+
+        `surely`: the broker named a packet as the reason. Returns the item to reject, if any.
         """
-        if not self.flights:
-            return None
         head = self.flights[0]
         if head.first != self._struck:
             self._struck = head.first
             self._strikes = 0
-        convicting = self.careful and head.first == head.last
-        if convicting and not alone:
-            return None
         self._strikes += 1
-        if self._strikes < STRIKES_MAX and not surely:
-            return None
-        if convicting:
-            return head.first
-        self.careful = True
-        self.shrink(head.first, head.last)
-        if self.items_max == 1:
-            self._strikes = 0  # a single item gets three strikes of its own
+        if self.careful and head.first == head.last:
+            return head.first if self._strikes >= CONVICTION else None
+        if self._strikes >= SUSPICION or self.careful or surely:
+            self.careful = True
+            self.shrink(head.first, head.last)
+            if self.items_max == 1:
+                self._strikes = 0
         return None
