@@ -1,0 +1,169 @@
+"""The whole agent in virtual time: real rooms, simulated surroundings."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.agent.agent import Agent
+from gateway.agent.load_cpython import Loaded
+from gateway.core.errors import ConfigError
+from gateway.health import STORE_LIMIT_MS, unaccounted
+from gateway.uplink.pack import Sample
+from tests.gateway.agent.fakes import WALL_MS, FakeLeaves, Platform
+from tests.support import virtual
+from tools.sim.modbus import Slave
+from tools.sim.sensors import SensorSlave, sensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SITE = """\
+gateway: 330482-0017
+platform: mqtt://127.0.0.1:1883
+clock: system
+buffer: {path: unused, crit: 1MiB, bulk: 4MiB, commit: 5s}
+buses:
+  lan-1:
+    port: tcp://10.0.0.7:502
+    devices:
+      relay-1: {profile: waveshare/modbus-rtu-relay, unit: 1, every: 1s, alarm: [relay_8]}
+  lan-2:
+    port: tcp://10.0.0.8
+    devices:
+      noise-1: {profile: sonbest/sm7901b, unit: 1, every: 2s}
+"""
+
+
+def slaves() -> dict[str, Slave]:
+    relay = SensorSlave({1: sensor("waveshare/modbus-rtu-relay")})
+    noise = SensorSlave({1: sensor("sonbest/sm7901b")})
+    return {"lan-1": relay, "lan-2": noise}
+
+
+def live(
+    folder: Path,
+    leaves: FakeLeaves,
+    seconds: float,
+    meanwhile: Callable[[float], None] | None = None,
+) -> None:
+    """Let an agent of SITE live for `seconds`, telling `meanwhile` every second."""
+    path = folder / "site.yaml"
+    path.write_text(SITE)
+    site, plan = Loaded(path).require()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(Agent(site, plan, leaves).run())
+        for second in range(int(seconds)):
+            await asyncio.sleep(1)
+            if task.done():
+                task.result()
+            if meanwhile:
+                meanwhile(second)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    virtual.run(main())
+
+
+def test_agent_every_reading_of_an_hour_arrives_once(tmp_path: Path) -> None:
+    platform = Platform()
+    leaves = FakeLeaves(slaves(), platform)
+    live(tmp_path, leaves, 3600)
+    values = [one for one in platform.arrived.values() if isinstance(one, Sample)]
+    relay = [one for one in values if one.point == "relay-1/relay_1"]
+    assert 3595 <= len(relay) <= 3601
+    assert platform.repeats == 0
+    assert all(WALL_MS <= one.low_ms == one.high_ms <= WALL_MS + 3_600_000 for one in values)
+    health = platform.told("health")
+    assert unaccounted(health) == 0
+    assert health["delivered"] and health["gaps"] == 0
+
+
+def test_agent_says_at_birth_what_its_points_mean(tmp_path: Path) -> None:
+    platform = Platform()
+    live(tmp_path, FakeLeaves(slaves(), platform), 8)
+    birth = platform.told("state")
+    assert (birth["state"], birth["gw"], birth["boot"]) == ("online", "330482-0017", 1)
+    points = {row[0]: row[1:] for row in birth["points"]}
+    assert points["relay-1/relay_8"][2:] == ["crit", 1000]
+    assert points["relay-1/relay_1"][2:] == ["bulk", 1000]
+    assert birth["devices"]["noise-1"]["profile"] == "sonbest/sm7901b"
+
+
+def test_agent_alarm_channels_do_not_wait_for_the_bulk_commit(tmp_path: Path) -> None:
+    platform = Platform()
+    live(tmp_path, FakeLeaves(slaves(), platform), 3)
+    assert {ring for ring, _ in platform.arrived} == {"crit"}
+
+
+def test_agent_bus_that_is_not_there_costs_the_others_nothing(tmp_path: Path) -> None:
+    platform = Platform()
+    found = slaves()
+    del found["lan-2"]
+    live(tmp_path, FakeLeaves(found, platform), 60)
+    values = [one for one in platform.arrived.values() if isinstance(one, Sample)]
+    assert sum(one.point == "relay-1/relay_1" for one in values) >= 55
+    noise = [one for one in values if one.point.startswith("noise-1/")]
+    assert noise and {(one.value, one.quality) for one in noise} == {(None, "no-reply")}
+
+
+def test_agent_bus_that_fails_by_our_own_mistake_is_started_again(tmp_path: Path) -> None:
+    platform = Platform()
+    found = slaves()
+    good = found["lan-2"].answer
+    found["lan-2"].answer = lambda unit, message: 1 // 0  # type: ignore[method-assign,return-value]
+
+    def mend(second: float) -> None:
+        if second == 20:
+            found["lan-2"].answer = good  # type: ignore[method-assign]
+
+    live(tmp_path, FakeLeaves(found, platform), 60, mend)
+    values = [one for one in platform.arrived.values() if isinstance(one, Sample)]
+    assert sum(one.point == "relay-1/relay_1" for one in values) >= 55
+    assert any(one.point.startswith("noise-1/") and one.quality == "good" for one in values)
+    assert platform.told("health")["buses"]["lan-2"]["failures"] > 0
+
+
+def test_agent_watchdog_starves_when_the_storage_hangs(tmp_path: Path) -> None:
+    leaves = FakeLeaves(slaves(), Platform())
+
+    def hang(second: float) -> None:
+        leaves.stuck = second >= 30
+
+    live(tmp_path, leaves, 30 + 2 * STORE_LIMIT_MS / 1000, hang)
+    fed = [when for when, (_, alive) in enumerate(leaves.heard) if alive]
+    assert 5 <= len(fed) <= 8  # every five seconds for thirty, and no more
+
+
+def test_agent_status_line_is_the_accounting_identity(tmp_path: Path) -> None:
+    leaves = FakeLeaves(slaves(), Platform())
+    live(tmp_path, leaves, 12)
+    status, fed = leaves.heard[-1]
+    assert fed
+    assert status.startswith("sampled ") and " = delivered " in status
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("sonbest/sm7901b", "sonbest/sm7901", "there is no profile 'sonbest/sm7901'"),
+        ("alarm: [relay_8]", "alarm: [input_9]", "alarm channel 'input_9' is not in waveshare"),
+        ("every: 2s", "every: 2s, pin: 0000000000000000", "pinned is 0000000000000000"),
+        ("every: 2s", "every: 2s, settings: {tilt: 1}", "tilt"),
+        ("every: 1s", "every: 1ms", "bus lan-1 needs"),
+    ],
+)
+def test_agent_refuses_a_site_that_cannot_work(
+    tmp_path: Path, right: str, wrong: str, message: str
+) -> None:
+    path = tmp_path / "site.yaml"
+    assert right in SITE
+    path.write_text(SITE.replace(right, wrong))
+    with pytest.raises(ConfigError, match="E120") as told:
+        Loaded(path).require()
+    assert message in str(told.value)
