@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import schema, values_cpython
-from drivers.profile.image import BIT_TABLES, TABLES
+from drivers.profile.address_cpython import wire_address
+from drivers.profile.image import BIT_TABLES, TABLES, width
 from drivers.profile.report_cpython import near
 from drivers.profile.source_cpython import LIST, MAP, SCALAR
 
@@ -62,10 +63,11 @@ def _case(node: Node, names: Names, base: int, report: Report) -> Case:
     for table in TABLES:
         for address, value in keys.get(table, []):
             data = _words(table, value, report)
-            if data is not None and address >= base:
-                case.images.append((table, address - base, data))
-            elif data is not None:
-                report.add("E024", value, f"address {address} is below base {base}")
+            if data is None:
+                continue
+            first = wire_address(address, table, base, value, report, len(data) // width(table))
+            if first is not None:
+                case.images.append((table, first, data))
     case.images.sort(key=lambda one: one[:2])
     _check_form(case, keys, report)
     for name in ("gives", "write"):

@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from drivers.profile import schema, units_cpython, values_cpython
+from drivers.profile.address_cpython import wire_address
 from drivers.profile.decode import arrange, split_type, words
 from drivers.profile.image import BIT_TABLES, HOLDING
 from drivers.profile.number import from_real
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from drivers.profile.names_cpython import Pattern
     from drivers.profile.report_cpython import Report
 
-ADDRESS_MAX = 65535
 _INTEGERS = ("u", "s", "sm", "bool")
 _NO_UNIT_NEEDED = ("/", "count", "pH")
 
@@ -144,20 +144,16 @@ def _address(draft: Draft, base: int, report: Report) -> None:
     group = draft.group
     count = words(*split_type(row.get("type", _default_type(draft))))
     step = keys.get("step", count)
-    first = keys["at"] - base + (group.at if group else 0)
-    last = first + (len(draft.made.suffixes) - 1) * step + count - 1
+    span = (len(draft.made.suffixes) - 1) * step + count
+    at = keys["at"]
     if group:
-        last += (len(group.suffixes) - 1) * group.step
-    if first < 0:
-        message = f"{keys['at']} is below base {base}, the first register"
-        report.add("E024", draft.place("at"), message)
+        span += (len(group.suffixes) - 1) * group.step
+        at += group.at
+    table = row.get("in", HOLDING)
+    address = wire_address(at, table, base, draft.place("at"), report, span)
+    if address is None:
         return
-    if last > ADDRESS_MAX:
-        hint = "write base: 40001 in the bus section if the manual counts so" * (first >= 30000)
-        message = f"the channel would end at register {last}, the last is {ADDRESS_MAX}"
-        report.add("E024", draft.place("at"), message, hint)
-        return
-    row["at"] = first
+    row["at"] = address
     if draft.made.of is not None:
         row["step"] = step
     elif "step" in keys:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import cases_cpython, graph_cpython, schema, values_cpython
+from drivers.profile.address_cpython import wire_address
 from drivers.profile.channel_cpython import Draft, Group, read_channel
 from drivers.profile.expr_cpython import BadExpression, UnknownName, compile_text
 from drivers.profile.image import HOLDING
@@ -259,7 +260,8 @@ class _Checker:
                 if keys.get(name, 0) != 0:
                     row[name] = keys[name]
             if "at" in keys:
-                row["at"] = keys["at"] - self.base
+                table, place = keys.get("in", HOLDING), value.get("at") or key
+                row["at"] = wire_address(keys["at"], table, self.base, place, self.report)
             if "default" in keys:
                 self._default(row, value)
             self.names.settings.add(key.text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from drivers.profile.address_cpython import FIRST, REFERENCE
 from drivers.profile.image import HOLDING, INPUT
 from drivers.profile.map import places
 from drivers.profile.model import Profile
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from drivers.profile.channel_cpython import Draft
     from drivers.profile.report_cpython import Report
     from drivers.profile.slot import Place
-
-_REFERENCE_FROM = {INPUT: 30001, HOLDING: 40001}  # how manuals number the first register
 
 
 def check(
@@ -101,13 +100,14 @@ def _overlaps(found: list[Place], by_id: dict[str, Draft], report: Report) -> No
 
 def _reference_numbers(drafts: list[Draft], report: Report) -> None:
     rows = [draft.row for draft in drafts if "at" in draft.row]
-    for table, first in _REFERENCE_FROM.items():
+    for table in (HOLDING, INPUT):
+        first = FIRST[table]
         mine = [row["at"] for row in rows if row.get("in", HOLDING) == table]
         # A register 40000 shows that the profile counts as the wire does (SunSpec does).
         if not mine or min(mine) < first:
             continue
         draft = next(one for one in drafts if one.row.get("in", HOLDING) == table)
-        hint = f"manuals that count from {first} need base: {first} in the bus section"
+        hint = f"if the manual counts from {first}, write base: {REFERENCE} in the bus section"
         number = draft.keys.get("at", first)
         message = f"{number} looks like a reference number, not an address"
         report.add("W030", draft.place("at"), message, hint)

@@ -57,8 +57,8 @@ MODBUS: Table = LINE + (
     ("every", "every", "poll period of channels that name none"),
     (
         "base",
-        "one 0 1 40001 30001 10001",
-        "number the manual gives the first register; 0 if absent",
+        "one 0 1 40001",
+        "number of the first register; 40001: reference numbers; 0 if absent",
     ),
     ("max", "int 1 2000", "most registers in one request; 1 is one channel per request"),
     ("gap", "int 0 124", "unused registers that may be read along; 0 if absent"),

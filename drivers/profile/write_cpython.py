@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import schema, values_cpython
-from drivers.profile.channel_cpython import ADDRESS_MAX, numeric
+from drivers.profile.address_cpython import wire_address
+from drivers.profile.channel_cpython import numeric
 from drivers.profile.decode import split_type, words
 from drivers.profile.image import COIL, HOLDING
 from drivers.profile.source_cpython import LIST, MAP
@@ -45,6 +46,10 @@ def read_write(
         found["only"] = True
     if "steps" in keys:
         found["steps"] = read_steps(keys["steps"], what, base, report, compiled)
+        for step in found["steps"]:
+            if step.pop("if", None):
+                hint = "only the setup of a device has conditions"
+                report.add("E023", keys["steps"], f"{what}: 'if' in a step", hint)
         return found
     _direct(draft, node, keys, report)
     return found
@@ -65,17 +70,17 @@ def read_steps(
             report.add("E013", item, f"a step of {what} has no '{missing[0]}'")
         if "at" not in keys or "value" not in keys:
             continue
-        row: dict[str, Any] = {"at": keys["at"] - base, "value": compiled(keys["value"])}
-        if not 0 <= row["at"] <= ADDRESS_MAX:
-            report.add("E024", item, f"there is no register {keys['at']}")
-        if keys.get("in", HOLDING) != HOLDING:
-            row["in"] = keys["in"]
+        row: dict[str, Any] = {"value": compiled(keys["value"])}
+        table = keys.get("in", HOLDING)
+        row["at"] = wire_address(keys["at"], table, base, item.get("at") or item, report)
+        if table != HOLDING:
+            row["in"] = table
         for key in ("type", "order", "with", "wait"):
             if key in keys:
                 row[key] = keys[key]
         if "if" in keys:
             row["if"] = compiled(keys["if"])
-        _function(item, keys.get("with"), row.get("in", HOLDING), row.get("type", "u16"), report)
+        _function(item, keys.get("with"), table, row.get("type", "u16"), report)
         found.append(row)
     return found
 

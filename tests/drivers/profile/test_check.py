@@ -158,6 +158,7 @@ COMBINATIONS = [
     ("a: {at: 0, write: {steps: []}}", "E050"),
     ("a: {at: 0, write: {steps: [{at: 1}]}}", "E013"),
     ("a: {at: 0, write: {steps: [{at: 1, value: y}]}}", "E041"),
+    ("a: {at: 0, write: {steps: [{at: 1, value: 1, if: a == 1}]}}", "E023"),
     ("a: {at: 0, type: u32, write: {with: 6}}", "E050"),
     ("a: {at: 0, bits: 3, write: true}", "E050"),
     ("a: {at: 0, map: {0: low}, write: {min: 0}}", "E050"),
@@ -199,14 +200,34 @@ def test_settings_setup_and_identify_are_checked(rest: str, code: str) -> None:
     assert code in codes(channels("a: {at: 0}", rest + "\n"))
 
 
-def test_base_counts_as_the_manual_does() -> None:
-    text = channels("a: {at: 40003}").replace("modbus: {}", "modbus: {base: 40001}")
-    checked = check(text.replace("{0: '0000'}", "{40003: '0000'}"))
+BASES = [
+    (0, 3, "holding", 3),
+    (1, 3, "holding", 2),
+    (1, 3, "coil", 2),
+    (40001, 40003, "holding", 2),
+    (40001, 30003, "input", 2),
+    (40001, 10003, "discrete", 2),
+    (40001, 3, "coil", 2),
+    (40001, 105536, "holding", 65535),
+]
+
+
+@pytest.mark.parametrize(("base", "at", "table", "address"), BASES)
+def test_base_counts_as_the_manual_does(base: int, at: int, table: str, address: int) -> None:
+    image, value = ("'1'", "true") if table in ("coil", "discrete") else ("'0001'", "1")
+    checked = check(
+        f"name: X\nmodbus: {{base: {base}}}\nchannels: {{a: {{at: {at}, in: {table}}}}}\n"
+        f"tests: [{{{table}: {{{at}: {image}}}, gives: {{a: {value}}}}}]\n"
+    )
     assert checked.report.text() == ""
     assert checked.document is not None
-    assert checked.document["channels"][0]["at"] == 2
-    below = text.replace("at: 40003", "at: 40000")
-    assert "E024" in codes(below)
+    assert checked.document["channels"][0]["at"] == address
+
+
+def test_numbers_below_the_base_are_reported_wherever_they_stand() -> None:
+    rest = "setup: [{at: 0, value: 1}]\nsettings: {s: {at: 0, default: 1}}\n"
+    text = channels("a: {at: 0}", rest).replace("modbus: {}", "modbus: {base: 1}")
+    assert codes(text).count("E024") == 4  # channel, setup, setting and the test's image
 
 
 def test_a_stated_base_or_a_register_40000_silences_the_reference_number_warning() -> None:

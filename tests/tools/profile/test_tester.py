@@ -24,12 +24,12 @@ tests:
 """
 
 ASKED, ANSWERED = "01 01 0000 0008 3DCC", "01 01 01 81 91E8"
+BOTH = "gives: {relay_8: true, status: [low]}"
 STATUS_ASKED, STATUS_ANSWERED = "01 04 0009 0001 E1C8", "01 04 02 0001 78F0"
 
 PASSING = [
     f"{{sent: {ASKED}, received: {ANSWERED}, gives: {{relay_1: true, relay_2: false}}}}",
-    f"{{sent: [{ASKED}, {STATUS_ASKED}], received: [{ANSWERED}, {STATUS_ANSWERED}],"
-    + " gives: {relay_8: true, status: [low]}}",
+    f"{{sent: [{ASKED}, {STATUS_ASKED}], received: [{ANSWERED}, {STATUS_ANSWERED}], {BOTH}}}",
     "{write: {relay_1: true}, sends: 01 05 0000 FF00 8C3A}",
     "{write: {mode: busy}, sends: 01 06 001E 0001 280C}",
     "{write: {level: 12.3}, sends: 05 10 0004 0001 02 007B D537}",
