@@ -11,6 +11,7 @@ from drivers.breaker import CAP_MS, Breaker, Patience
 from drivers.profile.plan import Cost
 from drivers.protocol import ascii as ascii_frames
 from drivers.protocol import mbap, rtu
+from drivers.protocol.pdu import READ_COILS, READ_DISCRETE_INPUTS
 from gateway.core import aio, log
 from gateway.core.errors import BadReply, ConfigError, LinkError, NoReply, Refused
 
@@ -33,15 +34,21 @@ _FRAMINGS: dict[str, tuple[Any, int, int]] = {
 
 
 class ModbusBus:
-    """Modbus on one line: `framing` "rtu", "ascii" or "tcp", `cost` what a read takes on it."""
+    """Modbus on one line: `framing` "rtu", "ascii" or "tcp", `cost` what a read takes on it.
 
-    def __init__(self, name: str, line: Line, framing: str, cost: Cost) -> None:
+    `whole` says that a reply shows nothing before its last byte, as behind a serial server.
+    """
+
+    def __init__(
+        self, name: str, line: Line, framing: str, cost: Cost, whole: bool = False
+    ) -> None:
         self.name = name
         self.cost = cost
         self._line = line
         self._frames, width, beside = _FRAMINGS[framing]
         self._wire_us = cost.byte_us  # per byte of a PDU, which `width` bytes carry
         self._beside_us = beside * cost.byte_us // width
+        self._whole = whole
         self.numbered = framing == "tcp"  # a late reply is known by its number
         self._number = 0
         self._idle_since_ms = 0
@@ -63,9 +70,12 @@ class ModbusBus:
             await aio.sleep_ms(rest_ms)
         openings = self._line.openings
         sent_us = self._wire_us * len(message) + self._beside_us
+        beyond_us = sent_us
+        if self._whole:
+            beyond_us += self._wire_us * _reply_bytes(request) + self._beside_us
         sent_at_ms = aio.now_ms()
         try:
-            reply = await self._line.exchange(frame, reader, timeout_ms + sent_us // 1000)
+            reply = await self._line.exchange(frame, reader, timeout_ms + beyond_us // 1000)
         except (LinkError, ConfigError) as error:
             # A port that only a person can open is gone like any other, until it is opened.
             self._presence.lose(str(error), aio.now_ms())
@@ -198,3 +208,9 @@ class Unit:
         late, until_ms = self._late.get((request.function, request.count), (request, 0))
         if late is not request and until_ms > aio.now_ms():
             await aio.sleep_ms(until_ms - aio.now_ms())
+
+
+def _reply_bytes(request: Request) -> int:
+    """Return the size of the longest reply PDU to a read."""
+    bits = request.function in (READ_COILS, READ_DISCRETE_INPUTS)
+    return 2 + ((request.count + 7) // 8 if bits else 2 * request.count)

@@ -528,6 +528,19 @@ def test_modbus_every_framing_brings_the_same(framing: str) -> None:
     virtual.run(main())
 
 
+def test_modbus_a_long_reply_that_shows_only_as_a_whole_is_waited_for() -> None:
+    wire = Wire(Slave({1: {"holding": dict.fromkeys(range(125), 7)}}))
+    wire.lump_bytes = 300
+    text = "channels:\n  r[0..124]: {at: 0}"
+
+    async def main() -> None:
+        readings = await device(wire, text, wire.bus(whole=True)).poll(1000)
+        assert {one.quality for one in readings} == {GOOD}
+        assert len(wire.asked(1)) == 1
+
+    virtual.run(main())
+
+
 def test_modbus_latency_is_what_a_device_takes_beside_the_bytes() -> None:
     wire = Wire(holding(30))
     wire.latency_ms = lambda _unit: 130

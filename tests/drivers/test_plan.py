@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.profile.plan import Cost, Range, outer, plan, plan_us
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPANS = st.builds(
     Range, st.sampled_from(["holding", "coil"]), st.integers(0, 24), st.integers(1, 4)
@@ -35,19 +39,23 @@ def legal(group: list[Range], longest: int, gap: int, refused: set[Range]) -> Ra
     return span
 
 
+def partitions(fields: list[Range]) -> Iterator[list[list[Range]]]:
+    if not fields:
+        yield []
+        return
+    for groups in partitions(fields[1:]):
+        yield [[fields[0]], *groups]
+        for place in range(len(groups)):
+            yield [*groups[:place], [fields[0], *groups[place]], *groups[place + 1 :]]
+
+
 def brute_force(
     fields: list[Range], cost: Cost, longest: int, gap: int, refused: set[Range]
 ) -> int:
     """The least cost over every partition of the fields, in any order."""
     wanted = [one for one in fields if one not in refused]
     best = None
-    for labels in product(range(len(wanted)), repeat=len(wanted)):
-        if any(label > max(labels[:i], default=-1) + 1 for i, label in enumerate(labels)):
-            continue  # the same partition under other names
-        groups = [
-            [one for one, mine in zip(wanted, labels, strict=True) if mine == label]
-            for label in sorted(set(labels))
-        ]
+    for groups in partitions(wanted):
         spans = [legal(group, longest, gap, refused) for group in groups]
         found = [span for span in spans if span is not None]
         if len(found) == len(spans):

@@ -36,6 +36,7 @@ class Wire:
         self._inbox = Inbox()
         self._free_s = 0.0
         self.byte_s = 0.0 if framing == "tcp" else 11 / BAUD
+        self.lump_bytes = 16 if self.byte_s else 300  # what an adapter hands over at a time
 
     async def open(self) -> Wire:
         if self.gone:
@@ -61,8 +62,10 @@ class Wire:
         start_s = max(self._free_s, loop.time() + len(data) * self.byte_s)
         self._free_s = start_s + self.latency_ms(unit) / 1000 + len(frame) * self.byte_s
         spoiled = self.spoil(frame)
-        if spoiled:
-            loop.call_at(self._free_s, self._inbox.put, spoiled)
+        for start in range(0, len(spoiled), self.lump_bytes):
+            lump = spoiled[start : start + self.lump_bytes]
+            at_s = self._free_s - (len(spoiled) - start - len(lump)) * self.byte_s
+            loop.call_at(at_s, self._inbox.put, lump)
 
     def drop_input(self) -> bytes:
         return self._inbox.drop()
@@ -70,11 +73,11 @@ class Wire:
     def close(self) -> None:
         pass
 
-    def bus(self) -> ModbusBus:
+    def bus(self, whole: bool = False) -> ModbusBus:
         if self.framing == "tcp":
             return ModbusBus("bus", Line(self.open, 0, echoes=False), "tcp", tcp_cost())
         line = Line(self.open, silence_ms(BAUD), echoes=False)
-        return ModbusBus("bus", line, self.framing, serial_cost(self.framing, BAUD, 11))
+        return ModbusBus("bus", line, self.framing, serial_cost(self.framing, BAUD, 11), whole)
 
     def asked(self, unit: int) -> list[tuple[int, int, int]]:
         """(function, address, count) of what `unit` was asked since this was called last."""

@@ -1,0 +1,138 @@
+"""Sensors made from profiles: every shipped one lives, wanders, and can be polled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from drivers.modbus import ModbusDevice
+from drivers.profile.compile_cpython import shipped
+from gateway.core import aio
+from gateway.core.reading import BAD_REPLY, GOOD, NO_REPLY, REFUSED
+from tests.drivers.wire import Wire
+from tests.support import virtual
+from tools.sim.sensors import SWING, SensorSlave, sensor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRANSMITTER = """name: Transmitter
+every: 1s
+modbus: {}
+settings: {filter: {at: 0x20, default: 3}}
+channels:
+  level: {at: 4, type: s32, scale: 0.001, unit: m, valid: 0..5}
+  energy: {at: 10, type: u32, scale: 0.01, unit: kWh}
+  decimals: {at: 3, every: once}
+  door: {at: 1, in: coil, write: true}
+  limit: {at: 8, scale: 0.1, write: true}
+  untested: {at: 40, type: f32, valid: 10..30}
+  name: {at: 50, type: str8, every: once}
+tests:
+  - holding: {3: 0002, 4: 0000 0960, 10: "0098 9680"}
+    gives: {level: 2.4, energy: 100000, decimals: 2}
+  - holding: {4: 0000 1388}
+    gives: {level: 5}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "transmitter.yaml"
+    path.write_text(TRANSMITTER)
+    return path
+
+
+def words(slave: SensorSlave, address: int, count: int) -> bytes:
+    reply = slave.answer(1, bytes((3,)) + address.to_bytes(2, "big") + count.to_bytes(2, "big"))
+    assert reply
+    assert len(reply) == 2 + 2 * count
+    return reply[2:]
+
+
+def test_sensor_starts_as_in_its_tests_and_wanders_slowly(file: Path) -> None:
+    now_s = [0.0]
+    slave = SensorSlave({1: sensor(file)}, lambda: now_s[0])
+    seen = set()
+    for second in range(2000):
+        now_s[0] = second
+        level = int.from_bytes(words(slave, 4, 2), "big")
+        assert abs(level - 2400) <= (2400 * SWING if second else 0)
+        seen.add(level)
+        assert words(slave, 3, 1) == b"\x00\x02"  # what is read once does not change
+    assert len(seen) > 100
+
+
+def test_sensor_a_counter_never_goes_back(file: Path) -> None:
+    now_s = [0.0]
+    slave = SensorSlave({1: sensor(file)}, lambda: now_s[0])
+    counts = []
+    for minute in range(100):
+        now_s[0] = 60.0 * minute
+        counts.append(int.from_bytes(words(slave, 10, 2), "big"))
+    assert counts == sorted(counts)
+    assert counts[0] == 10_000_000
+    assert counts[-1] > counts[0]
+
+
+def test_sensor_the_same_seed_gives_the_same_and_another_something_else(file: Path) -> None:
+    def history(seed: int) -> list[bytes]:
+        now_s = [0.0]
+        slave = SensorSlave({1: sensor(file, seed=seed)}, lambda: now_s[0])
+        found = []
+        for second in range(50):
+            now_s[0] = second
+            found.append(words(slave, 4, 2))
+        return found
+
+    assert history(1) == history(1)
+    assert history(1) != history(2)
+
+
+def test_sensor_keeps_what_was_written(file: Path) -> None:
+    now_s = [0.0]
+    slave = SensorSlave({1: sensor(file)}, lambda: now_s[0])
+    for request in (b"\x06\x00\x08\x01\x2c", b"\x05\x00\x01\xff\x00", b"\x06\x00\x20\x00\x07"):
+        assert slave.answer(1, request) == request
+    now_s[0] = 500.0
+    assert words(slave, 8, 1) == b"\x01\x2c"
+    assert slave.answer(1, b"\x01\x00\x01\x00\x01") == b"\x01\x01\x01"
+    assert words(slave, 0x20, 1) == b"\x00\x07"
+
+
+def test_sensor_what_no_test_names_is_legal_and_the_rest_is_refused(file: Path) -> None:
+    slave = SensorSlave({1: sensor(file)}, lambda: 0.0)
+    assert words(slave, 40, 2) == bytes.fromhex("41a00000")  # 20.0, the middle of what is valid
+    assert words(slave, 50, 4) == b"SIM" + bytes(5)
+    assert slave.answer(1, b"\x03\x00\x63\x00\x01") == b"\x83\x02"
+    assert slave.answer(2, b"\x03\x00\x04\x00\x01") is None
+
+
+def test_sensors_of_every_shipped_profile_are_polled_without_a_failure() -> None:
+    polled = good = 0
+    names = shipped()
+    for name in names:
+        wire = Wire(SensorSlave({1: sensor(name)}))
+
+        async def main(name: str, wire: Wire) -> tuple[int, int]:
+            found = sensor(name)
+            device = ModbusDevice("d", wire.bus(), found.profile.device({}), 1)
+            readings = []
+            for _ in range(3):
+                for period_ms in device.periods:
+                    readings += await device.poll(period_ms)
+                await aio.sleep_ms(20_000)
+            bad = [one for one in readings if one.quality in (NO_REPLY, BAD_REPLY, REFUSED)]
+            assert not bad, (name, bad[:3])
+            assert not device.notes, (name, device.notes)
+            assert not device.refused
+            return len(readings), sum(one.quality == GOOD for one in readings)
+
+        counted = virtual.run(main(name, wire))
+        assert counted[1] > 0, name
+        polled += counted[0]
+        good += counted[1]
+    assert len(names) >= 15
+    assert polled >= 500
+    assert good >= 0.8 * polled
