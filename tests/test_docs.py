@@ -1,0 +1,75 @@
+"""The documents say what is true: links lead somewhere, examples work, lists are complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from drivers.profile.source_cpython import read_source
+from gateway.site_cpython import SiteFile
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PROFILES = sorted((ROOT / "profiles").glob("*/*.yaml"))
+_LINK = re.compile(r"\]\(([^)#:]+)(#[^)]*)?\)")
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def devices_table() -> str:
+    """Return the table of shipped devices as the README shows it."""
+    rows = []
+    for path in PROFILES:
+        root = read_source(path).root
+        assert root is not None
+        name, kind, verified = (getattr(root.get(key), "text", "") for key in _SHOWN)
+        where = path.relative_to(ROOT)
+        rows.append(
+            (kind.replace("_", " "), name, f"[{path.parent.name}/{path.stem}]({where})", verified)
+        )
+    lines = ["| kind | device | profile | verified |", "|---|---|---|---|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in sorted(rows)])
+
+
+_SHOWN = ("name", "kind", "verified")
+
+
+def test_docs_every_link_leads_to_a_file() -> None:
+    links = 0
+    broken = []
+    for page in PAGES:
+        for target, _ in _LINK.findall(page.read_text()):
+            links += 1
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken
+    assert links >= 20
+
+
+def test_docs_site_file_example_is_a_good_site_file(tmp_path: Path) -> None:
+    examples = [text for kind, text in _FENCE.findall((ROOT / "docs/site.md").read_text()) if kind]
+    assert examples
+    for number, text in enumerate(examples):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text)
+        assert SiteFile(path).report.text() == ""
+
+
+def test_docs_readme_lists_every_shipped_device() -> None:
+    expected = devices_table()
+    assert expected in (ROOT / "README.md").read_text(), f"README.md wants:\n{expected}"
+    assert len(PROFILES) >= 15
+
+
+def test_docs_decisions_are_numbered_once() -> None:
+    pages = [path.name for path in (ROOT / "docs/decisions").glob("[0-9]*.md")]
+    numbers = [name[:4] for name in pages]
+    assert len(numbers) == len(set(numbers)) >= 8
+    assert all(re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", name) for name in pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_docs_speak_of_the_project_alone(page: Path) -> None:
+    for word in ("/work/", "/root/", "contracts.md"):
+        assert word not in page.read_text()
