@@ -109,14 +109,8 @@ class Channel:
         self.unit: str = row.get("unit", "")  # on the wire
         self.convert: list[Any] | None = row.get("to")  # profile's unit to wire: (v + a) × b / c
         self.write: dict[str, Any] | None = row.get("write")
-
-    @property
-    def writable(self) -> bool:
-        return self.write is not None
-
-    @property
-    def readable(self) -> bool:
-        return self.write is None or not self.write.get("only", False)
+        self.writable = self.write is not None
+        self.readable = self.write is None or not self.write.get("only", False)
 
 
 class Setting:

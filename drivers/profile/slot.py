@@ -49,30 +49,34 @@ class Place:
         answer = expr.evaluate(self.when, known, settings)
         return None if answer is None else bool(answer)
 
-    def fed(self, image: Image, touched: dict[str, str]) -> bool:
-        """Return whether the image, or an operand it fed, says something new about this place."""
-        if not self.channel.readable:
-            return False
-        if self.address is None:
-            return bool([name for name in self.operands if name in touched])
-        spot = (self.channel.table, self.address, self.channel.count)
-        return image.take(*spot) is not None or image.why(*spot) is not None
+    def look(self, image: Image, touched: dict[str, str]) -> bytes | str | None:
+        """Return the bytes the image has for this place, or the quality if reading them failed.
 
-    def read(
+        None if there is nothing new; no bytes if an operand of a derived channel is new.
+        """
+        channel = self.channel
+        if not channel.readable:
+            return None
+        if self.address is None:
+            return b"" if [name for name in self.operands if name in touched] else None
+        data = image.take(channel.table, self.address, channel.count)
+        if data is None:
+            return image.why(channel.table, self.address, channel.count)
+        return data
+
+    def outcome(
         self,
-        image: Image,
+        found: bytes | str,
         known: dict[str, Any],
         settings: dict[str, Any],
         touched: dict[str, str],
     ) -> Outcome:
-        """Return the value of a place that is fed."""
-        channel = self.channel
+        """Return the value that follows from what `look` found."""
+        if isinstance(found, str):
+            return None, found
         if self.address is None:
             return self._computed(None, known, settings, touched)
-        data = image.take(channel.table, self.address, channel.count)
-        if data is None:
-            return None, image.why(channel.table, self.address, channel.count) or STALE
-        value, quality = channel.layout.value(data)
+        value, quality = self.channel.layout.value(found)
         if value is None:
             return None, quality
         return self._computed(value, known, settings, touched)
@@ -212,11 +216,12 @@ class Slot:
             applies = place.applies(known, settings)
             if applies is False:
                 continue
-            if not place.fed(image, touched):
+            found = place.look(image, touched)
+            if found is None:
                 return None
             if applies is None:
                 return None, None, place.lacking(known, settings, touched)
-            value, quality = place.read(image, known, settings, touched)
+            value, quality = place.outcome(found, known, settings, touched)
             wire_value = place.on_the_wire(value)
             if wire_value is None and quality == GOOD:
                 quality = OUT_OF_RANGE

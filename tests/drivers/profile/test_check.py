@@ -289,3 +289,18 @@ def test_every_code_is_provoked_by_a_test() -> None:
     text = (here / "test_check.py").read_text() + (here / "test_source.py").read_text()
     missing = {code for code in schema.CODES if f'"{code}"' not in text}
     assert missing == set()
+
+
+def test_reference_page_holds_every_key_and_code_in_order() -> None:
+    page = (ROOT / "docs/profiles.md").read_text()
+    tables = (schema.PROFILE, schema.MODBUS, schema.CHANNEL, schema.WRITE, schema.STEP)
+    for table in (*tables, schema.SETTING, schema.TEST):
+        rows = "\n".join(f"| `{key}` | {purpose} |" for key, _, purpose in table)
+        assert rows in page
+    assert "\n".join(f"| {code} | {meaning} |" for code, meaning in schema.CODES.items()) in page
+
+
+def test_reference_page_example_passes() -> None:
+    page = (ROOT / "docs/profiles.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert check(example).report.text() == ""
