@@ -11,7 +11,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from drivers.profile.expr import DEPTH_MAX, NODES_MAX
+from drivers.profile.expr import DEPTH_MAX, NODES_MAX, RESERVED
 from drivers.profile.number import INT_MAX
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
@@ -103,6 +103,8 @@ class _Compiler:
             name = self._dotted(node).replace(_SUFFIX, "#")
             if name in ("true", "false"):
                 return [name == "true"]
+            if name in RESERVED and name != "x":
+                raise UnknownName(f"{name!r} is no name here", self._offset(node))
             return [self._name(name, self._offset(node))]
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
             # A sum of ten terms is one level, however Python nests it.

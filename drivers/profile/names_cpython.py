@@ -50,7 +50,9 @@ def pattern(key: Node, report: Report) -> Pattern | None:
     made = Pattern(head, None, [""]) if spec is None else _array(key, head, spec, tail, report)
     if made is None:
         return None
-    for one in made.ids:
+    # The members of [1..500] differ in their digits only: the longest tells for all.
+    ids = made.ids if made.of is None or isinstance(made.of[0], str) else [made.ids[-1]]
+    for one in ids:
         if one in RESERVED or not _ID.fullmatch(one) or len(one) > ID_MAX:
             report.add("E021", key, f"{one!r} cannot be a channel id", _why_not(one))
             return None
