@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from drivers.profile.plan import Range
 from gateway.core import aio, log
 from gateway.core.errors import ConfigError, Refused
 from gateway.core.reading import BAD_REPLY, GOOD, NO_REPLY, REFUSED, STALE, Reading
+from gateway.poll import Item, Schedule, poll_bus
 from tests.drivers.wire import BAUD, Wire, device
 from tests.support import virtual
 from tools.sim.modbus import Slave
@@ -218,24 +220,35 @@ def test_modbus_a_dead_device_is_probed_less_and_less_and_found_again(
     assert all("what=dev1" in line for line in lines)
 
 
-def test_modbus_a_dead_device_takes_next_to_nothing_from_its_line() -> None:
-    wire = Wire(Slave({2: {"holding": {0: 1}}}))
+def test_modbus_a_dead_unit_takes_a_fiftieth_of_a_full_line() -> None:
+    def polled(units: int) -> int:
+        """How often units 1 to 4 were polled in a while on a line that is never idle."""
+        tables = {unit: {"holding": dict.fromkeys(range(10), 1)} for unit in range(1, 5)}
+        wire = Wire(Slave(tables))
+        wire.latency_ms = lambda _unit: 80
 
-    async def main() -> tuple[int, int]:
-        bus = wire.bus()
-        dead, living = device(wire, FAR, bus, 1), device(wire, "channels: {a: {at: 0}}", bus, 2)
-        await polls(dead, 200)
-        lost_ms = 0
-        for _ in range(200):
-            start_ms = aio.now_ms()
-            await dead.poll(1000)
-            lost_ms += aio.now_ms() - start_ms
-            await living.poll(1000)
-            await aio.sleep_ms(1000)
-        return lost_ms, aio.now_ms() - start_ms
+        async def main() -> int:
+            bus, wake = wire.bus(), aio.Event()
+            text = "channels:\n  r[0..9]: {at: 0}"
+            devices = [device(wire, text, bus, unit + 1) for unit in range(units)]
+            schedule = Schedule([Item(one, 100) for one in devices], 0)
+            polling = asyncio.create_task(
+                poll_bus(schedule, lambda item: item.key.poll(1000), lambda _: None, wake)
+            )
+            await aio.sleep_ms(200_000)
+            before = sum(item.polls for item in schedule.items[:4])
+            await aio.sleep_ms(800_000)
+            after = sum(item.polls for item in schedule.items[:4])
+            schedule.close()
+            wake.set()
+            await polling
+            return after - before
 
-    lost_ms, _ = virtual.run(main())
-    assert 0 < lost_ms <= 200_000 / 50
+        return virtual.run(main())
+
+    alone = polled(4)
+    assert alone > 5000
+    assert alone > polled(5) > 0.98 * alone
 
 
 def test_modbus_a_damaged_reply_is_asked_for_once_more() -> None:
