@@ -133,7 +133,10 @@ def _type(draft: Draft, table: str, defaults: dict[str, Any], report: Report) ->
 def _address(draft: Draft, base: int, report: Report) -> None:
     keys, row = draft.keys, draft.row
     if "at" not in keys:
-        if "calc" not in keys and not _by_steps(draft):
+        # One mistake is one problem: an 'at' that is wrong or misspelt has been reported.
+        tried = [key for key, _ in draft.node.pairs if schema.ELSEWHERE.get(key.text) == "at"]
+        given = tried or draft.node.get("at") or draft.node.get("calc")
+        if not given and not _by_steps(draft):
             hint = "'at' says where it stands, 'calc' how it follows from others"
             report.add(
                 "E013", draft.key, f"channel {draft.key.shown} has neither at nor calc", hint
