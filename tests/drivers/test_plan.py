@@ -102,7 +102,9 @@ def test_plan_brings_every_field_and_keeps_its_limits(
             assert run <= gap
 
 
-@given(st.lists(st.builds(Range, st.just("coil"), st.integers(0, 24), st.integers(1, 4)), max_size=12))
+@given(
+    st.lists(st.builds(Range, st.just("coil"), st.integers(0, 24), st.integers(1, 4)), max_size=12)
+)
 def test_plan_outer_spans_rise_at_both_ends_and_hold_all(spans: list[Range]) -> None:
     kept = outer(spans)
     assert all(a.address < b.address and a.end < b.end for a, b in pairwise(kept))

@@ -12,13 +12,18 @@ from drivers.profile import model
 from drivers.profile.compile_cpython import compile_text
 from drivers.profile.plan import serial_cost, tcp_cost
 from drivers.transport.inbox import Inbox
+from gateway.core import aio
 from gateway.core.errors import LinkError
 from tools.sim.modbus import FRAMINGS, Slave
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.core.reading import Reading
+
 BAUD = 9600
+THIRTY = "channels:\n  r[0..29]: {at: 0}"
+FAR = "channels:\n  near: {at: 0}\n  far: {at: 500}"
 _TESTS = 'tests: [{holding: {0: "0000"}, gives: nothing}]'  # a profile must have some
 
 
@@ -94,3 +99,22 @@ def device(wire: Wire, channels: str, bus: ModbusBus | None = None, unit: int = 
     text = f"name: Test\nevery: 1s\nmodbus: {{max: 125}}\n{channels}\n{_TESTS}"
     profile = model.load(compile_text(text, "test.yaml"))
     return ModbusDevice(f"dev{unit}", bus or wire.bus(), profile.device(), unit)
+
+
+def holding(count: int) -> Slave:
+    """Unit 1 with registers 0, 1 … that hold 1000, 1001 …"""
+    return Slave({1: {"holding": {address: 1000 + address for address in range(count)}}})
+
+
+def qualities(readings: list[Reading]) -> dict[str, str]:
+    """Quality by channel."""
+    return {one.point.partition("/")[2]: one.quality for one in readings}
+
+
+async def polls(dev: ModbusDevice, count: int) -> list[Reading]:
+    """Poll every second; return the readings of the last poll."""
+    found: list[Reading] = []
+    for _ in range(count):
+        found = await dev.poll(1000)
+        await aio.sleep_ms(1000)
+    return found
