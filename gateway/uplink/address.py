@@ -34,6 +34,9 @@ class Address(Record):
         self.password = password
         self.shown = f"{'mqtts' if tls else 'mqtt'}://{host}:{port}"
 
+    def __repr__(self) -> str:
+        return f"Address({self.shown})"  # never the password
+
 
 def parse(url: str) -> Address:
     """Return the address `url` says; ConfigError (without its password) if it is malformed."""

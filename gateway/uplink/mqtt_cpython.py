@@ -114,6 +114,7 @@ class MqttLink:
         self._properties: dict[str, Properties] = {}
         self._connack: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._watched = True
         self._over = False
         self._complaint = ""  # the last error paho logged, which it tells nobody else
         client.on_log = self._on_log
@@ -122,6 +123,7 @@ class MqttLink:
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
         client.on_message = self._on_message
+        client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
         client.on_socket_unregister_write = self._on_unregister_write
 
@@ -206,11 +208,18 @@ class MqttLink:
             self._ear.clear()
 
     def _on_register_write(self, *_: object) -> None:
-        if not self._over:
+        if self._watched:
             self._loop.add_writer(self._fd, self._on_writable)
 
     def _on_unregister_write(self, *_: object) -> None:
-        if not self._over:
+        if self._watched:
+            self._loop.remove_writer(self._fd)
+
+    def _on_socket_close(self, *_: object) -> None:
+        # Before it is closed: a closed descriptor cannot be taken out of the selector.
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._fd)
             self._loop.remove_writer(self._fd)
 
     def _on_log(self, _client: object, _data: object, level: int, text: str) -> None:
@@ -267,8 +276,7 @@ class MqttLink:
 
     def _end(self) -> None:
         self._over = True
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
+        self._on_socket_close()
         if self._timer is not None:
             self._timer.cancel()
         self._sock.close()

@@ -71,7 +71,11 @@ REJECTED = "rejected"
 
 
 class Ear:
-    """What a link calls; it falls silent when its link is no longer the uplink's."""
+    """What a link calls, until the link is lost.
+
+    The calls come from inside the MQTT library, which may hold its locks: they only take notes,
+    and never call the link back.
+    """
 
     def __init__(self, uplink: Uplink) -> None:
         self._uplink: Uplink | None = uplink

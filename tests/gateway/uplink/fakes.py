@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.core import aio
@@ -133,8 +134,11 @@ class FakePlatform:
         while self.high[ring] + 1 in self.held[ring]:
             self.high[ring] += 1
         ack = topics.Ack(ring, found.log_id, self.high[ring])
+        # Not from here: this runs inside the MQTT library, which may hold its locks.
+        asyncio.get_running_loop().call_soon(self._answer, gw, topics.encode_ack(ack))
+
+    def _answer(self, gw: str, data: bytes) -> None:
         if self.link is not None:
-            data = topics.encode_ack(ack)
             self.link.publish(0, topics.of(gw, topics.ACK), data, topics.CONTENT_TYPE, retain=False)
 
     def missing(self, ring: str, last: int) -> list[int]:

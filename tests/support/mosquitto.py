@@ -1,0 +1,114 @@
+"""A real mosquitto with the settings a test needs, and an uplink and a platform around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.core.errors import TidegateError
+from gateway.site import Platform
+from gateway.uplink.mqtt_cpython import open_link
+from gateway.uplink.uplink import Uplink
+from tests.gateway.uplink import fakes
+from tools.sim.process import Process, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+    from typing import Any
+
+OPEN = "allow_anonymous true"
+PLATFORM_TOPICS = ("sensing/1/+/up/+", "sensing/1/+/state", "sensing/1/+/now")
+EVERYTHING_S = 20.0  # for what takes two on an idle machine
+
+
+def need(program: str) -> str:
+    """Return the path of `program`; skip the test, or fail it where nothing may be skipped."""
+    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        assert "CI" not in os.environ, f"{program} is missing"
+        pytest.skip(f"{program} is missing")
+    return found
+
+
+def mosquitto(directory: Path, *lines: str) -> tuple[Process, int]:
+    """Start mosquitto with these lines of configuration; return it and its plain port."""
+    port = free_port()
+    path = directory / "mosquitto.conf"
+    # As root it would become another user, who may not read what pytest wrote.
+    common = [f"listener {port} 127.0.0.1", "user root"]
+    path.write_text("\n".join([*common, *(lines or (OPEN,))]) + "\n")
+    process = Process("mosquitto", [need("mosquitto"), "-c", str(path)], directory)
+    process.start()
+    process.ready(port)
+    return process, port
+
+
+def openssl(directory: Path, *arguments: str) -> None:
+    """Run openssl in `directory`."""
+    command = [need("openssl"), *arguments]
+    subprocess.run(command, cwd=directory, check=True, capture_output=True, timeout=30)
+
+
+@contextlib.asynccontextmanager
+async def platform(port: int) -> AsyncIterator[fakes.FakePlatform]:
+    """A platform that connects, and connects again, until left."""
+    found = fakes.FakePlatform()
+
+    async def keep_connected() -> None:
+        while True:
+            if found.link is None:
+                with contextlib.suppress(TidegateError):
+                    link = await open_link("platform", Platform(f"mqtt://127.0.0.1:{port}"), found)
+                    for topic in PLATFORM_TOPICS:
+                        link.subscribe(topic)
+                    found.link = link
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(keep_connected())
+    try:
+        yield found
+    finally:
+        task.cancel()
+        if found.link is not None:
+            found.link.close()
+
+
+@contextlib.asynccontextmanager
+async def uplink(
+    source: fakes.FakeSource, place: Platform, gw: str = fakes.GW, **options: Any
+) -> AsyncIterator[Uplink]:
+    """A running uplink whose back-off is a tenth of the real one."""
+    made = Uplink(
+        gw,
+        source,
+        fakes.FakeAbout(source),
+        fakes.UNITS,
+        fakes.stamp,
+        lambda ear: open_link(gw, place, ear),
+        lambda: random.random() / 10,
+        **options,
+    )
+    task = asyncio.create_task(made.run())
+    try:
+        yield made
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(met: Callable[[], bool], what: object, seconds: float = EVERYTHING_S) -> None:
+    """Return when `met()`; fail with `what` if that takes too long."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + seconds
+    while not met():
+        assert loop.time() < end_s, what() if callable(what) else what
+        await asyncio.sleep(0.01)
