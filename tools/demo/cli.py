@@ -152,7 +152,7 @@ class Show:
 
     def _draw(self) -> None:
         size = shutil.get_terminal_size()
-        lines = [line[: size.columns - 1] for line in self._lines(size.lines - 6)]
+        lines = [line[: size.columns - 1] for line in self._lines(size.lines - 7)]
         broken = ", ".join(sorted(self._world.broken)) or "nothing"
         lines += ["", f"broken now: {broken}", HELP]
         print(

@@ -21,7 +21,7 @@ SELECT points.name, points.unit, readings.at_ms, readings.value, readings.exact,
        readings.quality, (SELECT count(*) FROM readings AS r WHERE r.point_id = points.point_id)
 FROM points JOIN readings ON readings.point_id = points.point_id
 WHERE readings.at_ms = (SELECT max(at_ms) FROM readings WHERE point_id = points.point_id)
-GROUP BY points.point_id ORDER BY points.name
+GROUP BY points.point_id ORDER BY points.point_id
 """
 
 
@@ -38,7 +38,7 @@ class Row(Record):
 
 
 def rows(database: sqlite3.Connection, now_ms: int) -> list[Row]:
-    """Return the newest reading of every point, by name; `now_ms` is Unix time."""
+    """Return the newest reading of every point, in the order of the site; Unix time in ms."""
     return [
         Row(name, _shown(value, exact, unit, quality), now_ms - at_ms, arrived)
         for name, unit, at_ms, value, exact, quality, arrived in database.execute(_LATEST)
@@ -58,9 +58,12 @@ def arrived(database: sqlite3.Connection) -> int:
 
 
 def table(found: list[Row], lines_max: int) -> list[str]:
-    """Return the rows as lines, at most `lines_max`, the rest counted in the last one."""
+    """Return the rows as lines, at most `lines_max`: of each device as many as there is room."""
     head = f"{'point':<{POINT_WIDTH}} {'value':<{VALUE_WIDTH}} {'age':>7} {'arrived':>8}"
-    shown = found if len(found) < lines_max else found[: lines_max - 2]
+    devices: dict[str, list[Row]] = {}
+    for row in found:
+        devices.setdefault(row.point.partition("/")[0], []).append(row)
+    shown = _fitting(list(devices.values()), lines_max - 2)
     lines = [head] + [
         f"{row.point:<{POINT_WIDTH}} {row.shown:<{VALUE_WIDTH}} {_age(row.age_ms):>7}"
         f" {row.arrived:>8}"
@@ -69,6 +72,19 @@ def table(found: list[Row], lines_max: int) -> list[str]:
     if len(shown) < len(found):
         lines.append(f"… and {len(found) - len(shown)} points more")
     return lines
+
+
+def _fitting(devices: list[list[Row]], lines_max: int) -> list[Row]:
+    most = max((len(device) for device in devices), default=0)
+    each = next(
+        (
+            count
+            for count in range(most, 0, -1)
+            if sum(min(count, len(device)) for device in devices) <= lines_max
+        ),
+        1,
+    )
+    return [row for device in devices for row in device[:each]][:lines_max]
 
 
 def accounting(health: dict[str, Any] | None, platform: int) -> str:
