@@ -43,21 +43,28 @@ class Books:
         self.dropped = dict.fromkeys(RINGS, 0)
         self.void = dict.fromkeys(RINGS, 0)
         self.notes: list[Note] = []
+        self.upto = 0  # the last number of the crit ring that is entered here
         self._known: dict[str, list[tuple[int, int]]] = {}  # holes, worked out from `notes`
 
     def enter(self, seq: int, gap: Gap, again: bool, void: int) -> None:
-        """Count the loss `gap`, noted under `seq`; one noted `again` was counted before."""
+        """Count the loss `gap`, noted under `seq`, once; one noted `again` was counted before."""
+        if seq <= self.upto:
+            return
+        self.upto = seq
         self.void[CRIT] += 1
-        if self.logs.get(gap.ring) != gap.log_id:
-            return  # of a log that is no more
-        self.void[gap.ring] += void
-        if gap.first == 0:
-            self.dropped[gap.ring] += 0 if again else gap.count
-        else:
-            self.lost[gap.ring] += 0 if again else gap.count
+        if self._ours(gap):
+            self.void[gap.ring] += void
+            told = self.dropped if gap.first == 0 else self.lost
+            told[gap.ring] += 0 if again else gap.count
         self._known = {}
         self.notes.append(Note(seq, gap))
         self.notes[: -self._notes_max] = []
+
+    def recall(self, seq: int, gap: Gap) -> None:
+        """Take back a note that was dropped because a cursor had passed it: the cursor is lost."""
+        if seq not in [note.seq for note in self.notes]:
+            self._known = {}
+            self.notes.append(Note(seq, gap))
 
     def skip(self, ring: str, seq: int) -> int:
         """Return the first number from `seq` on that is not known to be lost."""
@@ -95,7 +102,8 @@ class Books:
         self.notes = [
             note
             for note in self.notes
-            if note.seq > durable[CRIT] or note.gap.last > durable[note.gap.ring]
+            if note.seq > durable[CRIT]
+            or (self._ours(note.gap) and note.gap.last > durable[note.gap.ring])
         ]
 
     def packed(self) -> list[Any]:
@@ -107,36 +115,41 @@ class Books:
         notes = [
             [note.seq, note.gap.ring, note.gap.first, note.gap.last, note.gap.count]
             + [note.gap.reason]
+            + ([] if self._ours(note.gap) else [note.gap.log_id])
             for note in self.notes
         ]
-        return [rings, notes]
+        return [rings, notes, self.upto]
 
     def load(self, packed: Any) -> None:
         """Take over what a BOOT record carries, of the logs we still have; BadReply if foreign."""
         try:
             self._known = {}
-            rings, notes = packed
-            same = [row[0] for row in rings if self.logs.get(row[0]) == row[1]]
-            for ring, _, lost, dropped, void in rings:
-                if ring in same:
+            rings, notes, upto = packed
+            logs = {ring: log_id for ring, log_id, _, _, _ in rings}
+            for ring, log_id, lost, dropped, void in rings:
+                if self.logs[ring] == log_id:
                     self.lost[ring], self.dropped[ring], self.void[ring] = lost, dropped, void
             # Numbers of another crit log mean nothing here; the holes they explain still do.
-            self.notes = [
-                Note(
-                    seq if CRIT in same else 0,
-                    Gap(ring, self.logs[ring], first, last, count, reason),
-                )
-                for seq, ring, first, last, count, reason in notes
-                if ring in same
-            ]
+            same = self.logs[CRIT] == logs[CRIT]
+            self.upto = upto if same else 0
+            self.notes = []
+            for seq, ring, first, last, count, reason, *foreign in notes:
+                log_id = foreign[0] if foreign else logs[ring]
+                gap = Gap(ring, log_id, first, last, count, reason)
+                self.notes.append(Note(seq if same else 0, gap))
         except (KeyError, TypeError, ValueError) as error:
             raise BadReply(f"BOOT: foreign books: {error!r}")
 
     def _holes(self, ring: str) -> list[tuple[int, int]]:
         if ring not in self._known:
-            holes = [note.gap for note in self.notes if note.gap.ring == ring and note.gap.first]
-            self._known[ring] = sorted([(gap.first, gap.last) for gap in holes])
+            gaps = [note.gap for note in self.notes if note.gap.ring == ring]
+            holes = [(gap.first, gap.last) for gap in gaps if gap.first and self._ours(gap)]
+            self._known[ring] = sorted(holes)
         return self._known[ring]
+
+    def _ours(self, gap: Gap) -> bool:
+        # Notes of a log that is no more still take a number, and the platform still wants them.
+        return self.logs.get(gap.ring) == gap.log_id
 
 
 def _inside(holes: list[tuple[int, int]], seq: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.buffer.payload import unpack_data, unpack_gap, unpack_points
+from gateway.buffer.recover import walk
 from gateway.buffer.segment import DATA, GAP, HEADER_BYTES, POINTS, Entry, Walker
 from gateway.core.errors import BadReply, LinkError
 from gateway.core.reading import Gap, Reading
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.buffer.books import Books
     from gateway.buffer.files import File
     from gateway.buffer.ring import Ring, Segment
+    from gateway.core.reading import Value
 
 _MARK_BYTES = 4096  # between remembered places: going back re-reads less than this
 
@@ -24,11 +26,12 @@ _MARK_BYTES = 4096  # between remembered places: going back re-reads less than t
 class Reader:
     """Reads `ring`; `seq` is the number wanted next."""
 
-    def __init__(self, ring: Ring, books: Books) -> None:
+    def __init__(self, ring: Ring, books: Books, elsewhere: Ring) -> None:
         self.seq = 1
         self.missing: tuple[int, int] | None = None  # numbers `peek` found nothing for
         self._ring = ring
         self._books = books
+        self._elsewhere = elsewhere  # the other ring declares the same points
         self._segment: Segment | None = None
         self._file: File | None = None
         self._walker = Walker(self._read, 0, 0, 0)
@@ -138,13 +141,30 @@ class Reader:
         for number, name, _ in rows:
             names[number] = name
 
+    def _names_of(self, boot: int, rows: list[tuple[int, int, Value, str]]) -> dict[int, str]:
+        """Return the names of `boot`; one that is damaged everywhere is told by its number."""
+        names = self._names.setdefault(boot, {})
+        missing = [row[1] for row in rows if row[1] not in names]
+        if missing:
+            for segment in self._elsewhere.segments:
+                walker = walk(self._elsewhere, segment, segment.first_seq)
+                while True:
+                    entry = walker.next()
+                    if entry is None:
+                        break
+                    if entry.kind == POINTS and unpack_points(entry.payload)[0] == boot:
+                        self._learn(entry)
+        for number in missing:
+            names.setdefault(number, f"unknown/{number}")
+        return names
+
     def _decode(self, entry: Entry) -> bool:
         try:
             if entry.kind == DATA:
                 boot, rows = unpack_data(entry.payload)
-                names = self._names.get(boot, {})
+                names = self._names_of(boot, rows)
                 items: list[Reading | Gap] = [
-                    Reading(names.get(number) or f"unknown/{number}", value, at_ms, quality)
+                    Reading(names[number], value, at_ms, quality)
                     for at_ms, number, value, quality in rows
                 ]
             elif entry.kind == GAP:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.buffer import cursor as slots
 from gateway.buffer import quarantine
 from gateway.buffer.payload import unpack_boot, unpack_data, unpack_gap, unpack_time
-from gateway.buffer.ring import CURSOR, SEGMENT, SPARE, SUFFIX, Segment
+from gateway.buffer.ring import CURSOR, SEGMENT, SPARE, SUFFIX, Segment, segment_name
 from gateway.buffer.segment import (
     AUDIT,
     BOOT,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 FILES_MIN = 3  # one that is written, one that is read, one spare
 VOID_JUMP = 1 << 20  # more numbers than a segment holds: skipped when nobody knows how many went
+BOOT_JUMP = 1000  # more boots than a lost segment is likely to have seen
 
 _BLOCK_BYTES = 4096
 _TORN_COUNT_MAX = 4096  # a torn header that claims more readings than RAM held is not believed
@@ -51,8 +52,14 @@ class Found:
         self.gaps: list[tuple[int, Gap, bool, int]] = []  # (number, gap, again, void)
         self.anchors: list[Anchor] = []
         self.lost = (0, 0, 0, 0)  # (first, last, readings, void numbers) gone at the tail
-        self.formatted = False
+        self.cursor_lost = False
         self.remarks: list[str] = []
+
+    @property
+    def next_boot(self) -> int:
+        """A boot count that was not used before, even if the last ones are lost."""
+        unsure = self.cursor_lost or self.lost[3] >= VOID_JUMP
+        return self.boot + (BOOT_JUMP if unsure else 1)
 
 
 def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
@@ -66,10 +73,10 @@ def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
     slot = _read_cursor(ring)
     if not ring.segments:
         _format(ring, random)
-        found.formatted = True
         return found
-    _read_newest(ring, found)
+    walker = _read_newest(ring, found)
     _identify(ring, slot, found, random)
+    _read_tail(ring, walker, found)
     files = len(ring.segments) + len(ring.spares)
     if found.last is not None and files < found.last.files and found.lost[3] == 0:
         found.remarks.append(f"{ring.name}: {found.last.files - files} segment files are missing")
@@ -92,15 +99,18 @@ def _take_in(ring: Ring, found: Found) -> bool:
         header = unpack_header(_read(ring, name, 0, HEADER_BYTES))
         if header is not None and header.version != VERSION:
             return False
-        segment: Segment | None
-        if header is not None and header.ring == ring.number:
-            segment = Segment(name, header.epoch, header.first_seq, header.size_bytes)
-        else:
+        segment: Segment | None = None
+        if header is None:
             segment = _without_header(ring, name)
+        elif header.ring == ring.number:
+            segment = Segment(name, header.epoch, header.first_seq, header.size_bytes)
+        if segment is not None and segment.epoch in known and name == segment_name(segment.epoch):
+            known[segment.epoch], segment = segment, known[segment.epoch]
         if segment is None or segment.epoch in known:
-            found.remarks.append(f"{ring.name}/{name}: not a segment of this ring, set aside")
-            quarantine.keep_segment(ring.files, ring.name, name)
-            ring.files.remove(ring.path(name))
+            stray = name if segment is None else segment.name
+            found.remarks.append(f"{ring.name}/{stray}: not a segment of this ring, set aside")
+            quarantine.keep_segment(ring.files, ring.name, stray)
+            ring.files.remove(ring.path(stray))
             continue
         known[segment.epoch] = segment
     ring.segments = [known[epoch] for epoch in sorted(known)]
@@ -116,7 +126,7 @@ def _without_header(ring: Ring, name: str) -> Segment | None:
     size = ring.files.size(ring.path(name))
     segment = Segment(name, int(digits), 0, size)
     entry = walk(ring, segment, 0).next()
-    if entry is None:
+    if entry is None or entry.prio != ring.prio:
         return None
     segment.first_seq = entry.seq
     return segment
@@ -161,27 +171,39 @@ def _read_cursor(ring: Ring) -> slots.Cursor | None:
         return None
 
 
-def _read_newest(ring: Ring, found: Found) -> None:
+def _read_newest(ring: Ring, found: Found) -> Walker:
     """Learn the tail from the newest segment, and the books from as far back as they stand."""
     index = len(ring.segments) - 1
     newest = ring.segments[index]
-    walker = walk(ring, newest, newest.first_seq)
-    _collect(walker, found)
-    ring.tail, ring.next_seq = walker.at, walker.seq
-    _read_tail(ring, walker, found)
+    tail = walk(ring, newest, newest.first_seq)
+    _collect(tail, found)
+    ring.tail, ring.next_seq = tail.at, tail.seq
     while found.last is None and index > 0:
         index -= 1
         later, found.gaps = found.gaps, []
         segment = ring.segments[index]
         _collect(walk(ring, segment, segment.first_seq), found)
         found.gaps += later
+    return tail
 
 
-def _collect(walker: Walker, found: Found) -> None:
+def all_gaps(ring: Ring) -> list[tuple[int, Gap]]:
+    """Return every (number, gap) the ring holds; reads all of it."""
+    gaps = []
+    for segment in ring.segments:
+        found = Found()
+        _collect(walk(ring, segment, segment.first_seq), found, GAP)
+        gaps += [(seq, gap) for seq, gap, _, _ in found.gaps]
+    return gaps
+
+
+def _collect(walker: Walker, found: Found, only: int | None = None) -> None:
     while True:
         entry = walker.next()
         if entry is None:
             return
+        if only not in (None, entry.kind):
+            continue
         try:
             if entry.kind == BOOT:
                 found.last = unpack_boot(entry.payload)
@@ -211,7 +233,7 @@ def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
     if len(head) < RECORD_BYTES:
         return
     size, epoch, kind, _, count, seq = fields(head)
-    if epoch != newest.epoch and seq != ring.next_seq:
+    if epoch != newest.epoch and seq != walker.seq:
         # Nothing of ours. In a recycled file that is an older record, whose end mark was torn.
         if newest.epoch < len(ring.segments) + len(ring.spares):
             _skip_numbers(ring, found)
@@ -223,11 +245,11 @@ def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
         pass  # the payload is what was hit, so the header can be believed
     if count > _TORN_COUNT_MAX:
         _skip_numbers(ring, found)
-    elif count:
-        readings = 0 if kind in (GAP, AUDIT) else count
-        first = ring.next_seq
-        found.lost = (first, first + count - 1, readings, count - readings)
-        ring.next_seq += count
+    elif walker.seq + count > ring.next_seq:
+        first, last = ring.next_seq, walker.seq + count - 1
+        readings = 0 if kind in (GAP, AUDIT) else last - first + 1
+        found.lost = (first, last, readings, last - first + 1 - readings)
+        ring.next_seq = last + 1
 
 
 def _skip_numbers(ring: Ring, found: Found) -> None:
@@ -244,12 +266,12 @@ def _identify(
     log_id = found.last.log_id if found.last is not None else None
     if slot is not None and log_id in (None, slot.log_id):
         ring.log_id = slot.log_id
-        ring.cursor = max(slot.acked, ring.low - 1)
-        ring.saved = slot.acked
+        ring.cursor = ring.saved = slot.acked
         ring.generation = slot.generation
         found.boot = max(found.boot, slot.boot)
         ring.next_seq = max(ring.next_seq, slot.acked + 1)
         return
+    found.cursor_lost = True
     found.remarks.append(f"{ring.name}: cursor lost, sending again from {ring.low}")
     ring.log_id = log_id or random(8)
     ring.cursor = ring.low - 1

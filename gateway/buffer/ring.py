@@ -31,8 +31,6 @@ SEGMENT = "s-"
 SUFFIX = ".sgl"
 CURSOR = "cursor"
 
-_PRIO = {CRIT: 3}  # 0 ordinary … 3 alarm
-
 
 class Segment(Record):
     """A segment file in use."""
@@ -44,6 +42,11 @@ class Segment(Record):
         self.epoch = epoch
         self.first_seq = first_seq
         self.size_bytes = size_bytes
+
+
+def segment_name(epoch: int) -> str:
+    """Return the name of the file that holds segment number `epoch`."""
+    return f"{SEGMENT}{epoch:08}{SUFFIX}"
 
 
 class Draft(Record):
@@ -64,6 +67,7 @@ class Ring:
         self.files = files
         self.name = name
         self.number = RINGS.index(name)
+        self.prio = 3 if name == CRIT else 0  # of 0 ordinary … 3 alarm
         self.segment_bytes = segment_bytes
         self.files_wanted = files_wanted
         self.log_id = bytes(8)
@@ -132,7 +136,9 @@ class Ring:
             raise LinkError(f"{self.name}: no spare segment")
         spare = self.path(self.spares[0])
         epoch = self.segments[-1].epoch + 1 if self.segments else 1
-        name = f"{SEGMENT}{epoch:08}{SUFFIX}"
+        name = segment_name(epoch)
+        if name in self.files.names(self.name):  # somebody renamed files; theirs stays
+            name = f"{SEGMENT}{epoch:08}-{self.next_seq}{SUFFIX}"
         log_id_lo = int.from_bytes(self.log_id[:4], "little")
         header = Header(self.number, epoch, self.segment_bytes, self.next_seq, log_id_lo)
         self._drop_writer()
@@ -211,10 +217,11 @@ class Ring:
     def _put(self, drafts: list[Draft]) -> None:
         segment = self.segments[-1]
         seq = self.next_seq
-        prio = _PRIO.get(self.name, 0)
         block = b""
         for draft in drafts:
-            block += pack_record(draft.kind, prio, draft.count, seq, segment.epoch, draft.payload)
+            block += pack_record(
+                draft.kind, self.prio, draft.count, seq, segment.epoch, draft.payload
+            )
             seq += draft.count
         end = self.tail + len(block)
         # The zeros behind are the end mark; after a crash they also cover what was torn.

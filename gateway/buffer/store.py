@@ -22,7 +22,7 @@ from gateway.buffer.payload import (
 from gateway.buffer.reader import Reader
 from gateway.buffer.ring import SUFFIX, Draft, Ring
 from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME, record_bytes
-from gateway.core.errors import ConfigError
+from gateway.core.errors import BadReply, ConfigError
 from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap
 from gateway.core.record import Record
 
@@ -111,7 +111,7 @@ class Store:
         for ring in RINGS:
             found[ring] = recover.load(self.rings[ring], self._random)
             self.remarks += found[ring].remarks
-        self.boot = 1 + max([found[ring].boot for ring in RINGS])
+        self.boot = max([found[ring].next_boot for ring in RINGS])
         self._open_books(found)
         for ring in RINGS:
             for anchor in found[ring].anchors:
@@ -121,7 +121,8 @@ class Store:
         for ring in RINGS:
             self.rings[ring].boot = self.boot
             self.rings[ring].opening = self._opening
-            self._readers[ring] = Reader(self.rings[ring], self.books)
+            other = self.rings[BULK if ring == CRIT else CRIT]
+            self._readers[ring] = Reader(self.rings[ring], self.books, other)
         for ring in RINGS:
             self._note_tail(ring, found[ring].lost)
         for ring in RINGS:
@@ -210,9 +211,10 @@ class Store:
             sampled += ring.next_seq - 1 - self.books.void[name] + self.books.dropped[name]
             gaps += self.books.lost[name] + self.books.dropped[name]
             buffered += self.books.readings(name, ring.cursor + 1, ring.next_seq - 1)
-        delivered = sampled - gaps - buffered
+        # Books hit by damage may know of more losses than numbers; then the numbers are wrong.
+        delivered = max(sampled - gaps - buffered, 0)
         return {
-            "sampled": sampled,
+            "sampled": delivered + gaps + buffered,
             "delivered": delivered,
             "gaps": gaps,
             "buffered": buffered,
@@ -235,31 +237,47 @@ class Store:
     def _plan(self) -> None:
         wanted = {CRIT: self._settings.crit_bytes, BULK: self._settings.bulk_bytes}
         size = self._settings.segment_bytes
-        mine = 0
-        for ring in RINGS:
-            for name in self._files.names(ring):
-                if name.endswith(SUFFIX):
-                    mine += self._files.size(f"{ring}/{name}")
-        half = (self._files.free_bytes() + mine) // 2
+        mine = {
+            ring: sum(
+                [
+                    self._files.size(f"{ring}/{name}")
+                    for name in self._files.names(ring)
+                    if name.endswith(SUFFIX)
+                ]
+            )
+            for ring in RINGS
+        }
+        half = (self._files.free_bytes() + sum(mine.values())) // 2
         total = sum(wanted.values())
         for ring in RINGS:
-            bytes_max = wanted[ring]
-            if total > half:
-                bytes_max = wanted[ring] * half // total
-                self.remarks.append(f"{ring}: only {bytes_max} bytes of {wanted[ring]}, disk full")
-            files = max(bytes_max // size, recover.FILES_MIN)
+            # What was reserved once stays ours, whatever others have filled since.
+            room = wanted[ring] if total <= half else wanted[ring] * half // total
+            room = min(wanted[ring], max(room, mine[ring]))
+            files = max(room // size, recover.FILES_MIN)
+            if files * size < wanted[ring]:
+                self.remarks.append(f"{ring}: {files * size} bytes, not {wanted[ring]}: disk full")
             self.rings[ring] = Ring(self._files, ring, size, files)
 
     def _open_books(self, found: dict[str, recover.Found]) -> None:
         # So few that repeating them all leaves most of a segment to readings.
         notes_max = min(NOTES_MAX, self._settings.segment_bytes // 512)
         self.books = Books({ring: self.rings[ring].log_id for ring in RINGS}, notes_max)
-        for ring in (BULK, CRIT):  # crit has the last word, if it has one
+        # Crit knows best, unless its BOOT record is older than the one in bulk.
+        for ring in (CRIT, BULK):
             last = found[ring].last
             if last is not None:
-                self.books.load(last.books)
+                told = Books(self.books.logs, notes_max)
+                try:
+                    told.load(last.books)
+                except BadReply:  # intact, but not of our making
+                    continue
+                if ring == CRIT or told.upto > self.books.upto or found[CRIT].last is None:
+                    self.books = told
         for seq, gap, again, void in found[CRIT].gaps:
             self.books.enter(seq, gap, again, void)
+        if found[CRIT].cursor_lost or found[BULK].cursor_lost:
+            for seq, gap in recover.all_gaps(self.rings[CRIT]):
+                self.books.recall(seq, gap)
 
     def _start(self, ring: str) -> None:
         place = self.rings[ring]

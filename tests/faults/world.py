@@ -43,6 +43,8 @@ class World:
         self.sent: dict[Key, object] = {}  # everything the platform was ever sent
         self.confirmed: dict[tuple[str, bytes], int] = {}
         self.gaps: set[Gap] = set()
+        self.damaged = False
+        self.nameless = 0
 
     def fork(self, disk: SimDisk) -> World:
         """Return a world in which the past was the same and `disk` is what is left."""
@@ -57,7 +59,7 @@ class World:
         self.table = Table()
         store = Store(self.disk, self.settings, self.table, "kernel", "0", self.chance.randbytes)
         store.open()
-        assert store.boot > self.boot, "a boot count was used twice"
+        assert store.boot > self.boot or self.damaged, "a boot count was used twice"
         self.boot = store.boot
         self.store = store
         return store
@@ -126,7 +128,11 @@ class World:
             else:
                 value = int(str(item.value))
                 assert self.given[value] == batch.ring, "invented"
-                assert item == Reading(f"device/{value % 3}", text(value), value)
+                point = f"device/{value % 3}"
+                if self.damaged and item.point.startswith("unknown/"):
+                    point = item.point  # its name was hit in both rings
+                    self.nameless += 1
+                assert item == Reading(point, text(value), value)
 
     def drain(self) -> int:
         """Send everything there is; return how many readings that were."""

@@ -21,6 +21,7 @@ from gateway.core.decimal import Decimal
 from gateway.core.errors import BadReply
 from gateway.core.reading import Gap
 
+END = 312  # of the last record in the golden segment
 LOG_ID = bytes.fromhex("a1b2c3d4e5f60718")
 
 
@@ -90,6 +91,7 @@ def test_segment_golden_records_are_written() -> None:
     books = [
         [["crit", bytes(8), 0, 0, 1], ["bulk", LOG_ID, 2, 0, 0]],
         [[1, "bulk", 400, 401, 2, "evicted"]],
+        1,
     ]
     written = golden_bytes[:32]
     written += pack_record(
@@ -122,14 +124,14 @@ def test_segment_every_cut_serves_all_records_before_it() -> None:
     for cut in range(32, len(data)):
         found = entries(data[:cut])
         assert found == whole[: len([end for end in lasts if end <= cut])]
-    assert ends[-1] == 304
+    assert ends[-1] == END
 
 
 def test_segment_every_flipped_bit_is_caught() -> None:
     data = golden()["segment"]
     whole = entries(data)
     caught = harmless = 0
-    for place in range(32, 304):
+    for place in range(32, END):
         record = [entry for entry in whole if entry.at <= place][-1]
         padding = place >= record.at + 24 + len(record.payload)
         for bit in range(8):
@@ -141,7 +143,7 @@ def test_segment_every_flipped_bit_is_caught() -> None:
                 continue
             assert found == [entry for entry in whole if entry != record]
             caught += 1
-    assert (caught, harmless) == ((304 - 32 - 5) * 8, 5 * 8)
+    assert (caught, harmless) == ((END - 32 - 12) * 8, 12 * 8)
 
 
 def test_segment_every_flipped_bit_of_the_header_is_caught() -> None:
@@ -156,13 +158,13 @@ def test_segment_every_flipped_bit_of_the_header_is_caught() -> None:
 def test_segment_records_of_an_older_epoch_are_not_served() -> None:
     data = golden()["segment"]
     old = pack_record(DATA, 0, 1, 503, 8, payload.pack_data(6, 0, [b"\x83\x00\x00\x01"]))
-    assert len(entries(data[:304] + old)) == 4
+    assert len(entries(data[:END] + old)) == 4
     new = pack_record(DATA, 0, 1, 503, 9, payload.pack_data(6, 0, [b"\x83\x00\x00\x01"]))
-    assert len(entries(data[:304] + new)) == 5
+    assert len(entries(data[:END] + new)) == 5
 
 
 def test_segment_numbers_never_run_backwards() -> None:
-    data = golden()["segment"][:304]
+    data = golden()["segment"][:END]
     again = pack_record(DATA, 0, 1, 502, 9, payload.pack_data(6, 0, [b"\x83\x00\x00\x01"]))
     assert len(entries(data + again)) == 4
 
