@@ -64,7 +64,7 @@ class ModbusDevice:
         self.notes: dict[str, str] = {}
         self._known: dict[str, Any] = {}
         self._groups: dict[int, _Group] = {}
-        self._requests: dict[Range, pdu.Request] = {}
+        self._requests: dict[Range, pdu.Request] = {}  # made once: at most two a field, by halving
         self._stage = _IDENTIFY
         self._retry_at_ms = 0
         self._failures = 0

@@ -241,3 +241,41 @@ def test_modbus_latency_is_what_a_device_takes_beside_the_bytes() -> None:
         assert 125 <= dev.unit.latency_ms <= 145
 
     virtual.run(main())
+
+
+def test_modbus_a_profiles_pause_is_kept_between_exchanges() -> None:
+    at_ms: list[int] = []
+
+    class Timed(Slave):
+        def answer(self, unit: int, message: bytes) -> bytes | None:
+            at_ms.append(aio.now_ms())
+            return super().answer(unit, message)
+
+    wire = Wire(Timed({1: {"holding": {0: 1, 500: 2}}}))
+
+    async def main() -> None:
+        dev = device(wire, FAR, pause="100ms")
+        await dev.poll(1000)
+        exchange_ms = 20 + 15 * 11_000 / BAUD
+        assert abs(at_ms[1] - at_ms[0] - exchange_ms - 100) <= 5
+        assert dev.unit.latency_ms <= 25  # the pause is ours, not the device's
+
+    virtual.run(main())
+
+
+def test_modbus_the_time_a_port_takes_to_open_teaches_nothing() -> None:
+    wire = Wire(holding(1))
+    opened = wire.open
+
+    async def slowly() -> Wire:
+        await aio.sleep_ms(3000)
+        return await opened()
+
+    wire.open = slowly  # type: ignore[method-assign]
+
+    async def main() -> None:
+        dev = device(wire, "channels:\n  a: {at: 0}")
+        assert qualities(await dev.poll(1000)) == {"a": GOOD}
+        assert dev.unit.latency_ms <= 25
+
+    virtual.run(main())

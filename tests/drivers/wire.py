@@ -94,9 +94,11 @@ class Wire:
         ]
 
 
-def device(wire: Wire, channels: str, bus: ModbusBus | None = None, unit: int = 1) -> ModbusDevice:
+def device(
+    wire: Wire, channels: str, bus: ModbusBus | None = None, unit: int = 1, pause: str = "0ms"
+) -> ModbusDevice:
     """A device named dev1, dev2 … with a profile whose text, from `channels` on, is given."""
-    text = f"name: Test\nevery: 1s\nmodbus: {{max: 125}}\n{channels}\n{_TESTS}"
+    text = f"name: Test\nevery: 1s\nmodbus: {{max: 125, pause: {pause}}}\n{channels}\n{_TESTS}"
     profile = model.load(compile_text(text, "test.yaml"))
     return ModbusDevice(f"dev{unit}", bus or wire.bus(), profile.device(), unit)
 
