@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GATEWAY = "330482-0017"
 # What hangs on the serial line: device, profile, unit, period. And what answers on TCP.
 SERIAL = (
-    ("river-3", "keller/36xw", 1, "1s"),
+    ("river-3", "geolux/lx-80", 1, "1s"),
     ("rain-1", "lambrecht/rain-e", 2, "2s"),
     ("meter-1", "eastron/sdm630", 3, "2s"),
 )

@@ -73,9 +73,11 @@ async def main(directory: str, port: str, total: str) -> None:
 
 
 async def _sample(buffer: Buffer, total: int) -> None:
+    at_ms = 0  # never twice the same, not even after a kill: the clock goes on meanwhile
     while (made := buffer.counts()["sampled"]) < total:
         point, ring = ("box/alarm", CRIT) if made % 10 == 0 else ("box/level", BULK)
-        buffer.add(ring, [Reading(point, made, made * 20)])
+        at_ms = max(at_ms + 1, aio.now_ms())
+        buffer.add(ring, [Reading(point, made, at_ms)])
         await aio.sleep_ms(2)
     while (counts := buffer.counts())["buffered"]:
         await aio.sleep_ms(50)
