@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         def wall_ms(self) -> int: ...
         def random(self) -> float: ...
         def alive(self, status: str, fed: bool) -> None: ...
+        def recall(self) -> dict[str, Any]: ...
+        def remember(self, learned: dict[str, Any]) -> None: ...
 
 
 CLOCK_MS = 10_000  # how soon a clock that was set is noticed
@@ -53,8 +55,10 @@ class Agent:
         self._rings = {point.name: point.ring for point in plan.points}
         self._order = [point.name for point in plan.points]
         self._latest: dict[str, Reading] = {}
+        self._learned = leaves.recall()
         self._buses = [
-            Bus(wired, self._opener(wired), self._take, self._beats) for wired in plan.buses
+            Bus(wired, self._opener(wired), self._take, self._beats, self._learned)
+            for wired in plan.buses
         ]
 
     async def run(self) -> None:
@@ -161,4 +165,13 @@ class Agent:
                 self._leaves.alive("stalled: " + ", ".join(late), fed=False)
             else:
                 self._leaves.alive(summary(self._buffer.counts()), fed=True)
+            self._keep_learned()
             await aio.sleep_ms(PULSE_MS)
+
+    def _keep_learned(self) -> None:
+        learned = {}
+        for bus in self._buses:
+            learned.update(bus.refused())
+        if learned != self._learned:
+            self._learned = learned
+            self._leaves.remember(learned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.line import Line, silence_ms
-from gateway.agent.plan import char_bits
+from gateway.agent.plan import TCP, char_bits
 from gateway.core import aio, log
 from gateway.health import POLL_LIMIT_MS
 from gateway.poll import ALARM, ORDINARY, Item, Schedule, poll_bus
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from drivers.line import Transport
-    from gateway.agent.plan import WiredBus
+    from gateway.agent.plan import Refused, WiredBus
     from gateway.core.reading import Reading
     from gateway.health import Beats
 
@@ -33,11 +33,16 @@ class Bus:
         open_transport: Callable[[], Awaitable[Transport]],
         sink: Callable[[list[Reading]], None],
         beats: Beats,
+        refused: Refused,
     ) -> None:
         self.name = wired.bus.name
-        gap_ms = silence_ms(wired.line["baud"], char_bits(wired.line)) if wired.serial else 0
-        self._line = Line(open_transport, gap_ms)
-        self._devices = wired.devices(self._line)
+        if wired.bus.framing == TCP:
+            self._line = Line(open_transport, echoes=False)
+        else:
+            gap_ms = silence_ms(wired.line["baud"], char_bits(wired.line))
+            self._line = Line(open_transport, gap_ms)
+        self._devices = wired.devices(self._line, refused)
+        self._digests = {one.device.name: one.digest.hex() for one in wired.wired}
         self._alarms = {one.device.name: bool(one.device.alarm) for one in wired.wired}
         self._sink = sink
         self._beats = beats
@@ -61,15 +66,27 @@ class Bus:
 
     def facts(self) -> dict[str, Any]:
         """Return what the health message says of this bus."""
+        items = self._schedule.items
         devices = {}
         for device in self._devices:
+            mine = [item for item in items if item.key[0] is device and item.period_ms]
             facts: dict[str, Any] = dict(device.unit.counts)
             facts["silent"] = device.unit.silent
+            facts["every_ms"] = [[item.period_ms, item.effective_ms] for item in mine]
             if device.notes:
-                facts["notes"] = list(device.notes)
+                facts["notes"] = sorted(device.notes.values())
             devices[device.name] = facts
-        overruns = sum([item.overruns for item in self._schedule.items])
+        overruns = sum([item.overruns for item in items])
         return {"devices": devices, "failures": self._failures, "overruns": overruns}
+
+    def refused(self) -> Refused:
+        """Return what the devices have refused so far, to be known at the next start."""
+        found: Refused = {}
+        for device in self._devices:
+            places = sorted([[one.table, one.address, one.count] for one in device.refused])
+            if places:
+                found[f"{device.name} {self._digests[device.name]}"] = places
+        return found
 
     async def _poll(self) -> None:
         items = []

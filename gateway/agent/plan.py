@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.line import Line
 from drivers.modbus import ModbusDevice
 from drivers.modbus_unit import ModbusBus
-from drivers.profile.plan import demand, demand_text, serial_cost, tcp_cost
+from drivers.profile.plan import Range, demand, demand_text, serial_cost, tcp_cost
 from gateway.core.errors import ConfigError, LinkError
 from gateway.core.reading import BULK, CRIT, Point
 from gateway.core.record import Record
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from drivers.profile.plan import Cost
     from gateway.site import Bus, Device, Site
 
+    # "device digest" → [table, address, count] of each range the device refuses.
+    Refused = dict[str, list[list[Any]]]
+
 # Modbus over Serial Line V1.02 §2.5.1: 9600 baud; most sensors are sold as 8N1, not as 8E1.
 LINE: dict[str, Any] = {"baud": 9600, "parity": "none", "data": 8, "stop": 1}
+TCP = "tcp"  # the framing of Modbus TCP; the others are a serial line's
 MODBUS_PORT = 502
 SECOND_US = 1_000_000
 
@@ -78,15 +82,26 @@ class WiredBus(Record):
 
     @property
     def cost(self) -> Cost:
-        """What a request takes on this bus."""
-        if not self.serial:
-            return tcp_cost(self.bus.framing)
+        """What a request takes on this bus; behind a serial server it is the serial line's."""
+        if self.bus.framing == TCP:
+            return tcp_cost()
         return serial_cost(self.bus.framing, self.line["baud"], char_bits(self.line))
 
-    def devices(self, line: Line) -> list[ModbusDevice]:
-        """Return the devices, ready to be polled over `line`."""
-        bus = ModbusBus(self.bus.name, line, self.bus.framing, self.cost)
-        return [ModbusDevice(one.device.name, bus, one.map, one.device.unit) for one in self.wired]
+    def devices(self, line: Line, refused: Refused | None = None) -> list[ModbusDevice]:
+        """Return the devices, ready to be polled over `line`; `refused` is what they once were."""
+        known = refused or {}
+        whole = not self.serial and self.bus.framing != TCP
+        bus = ModbusBus(self.bus.name, line, self.bus.framing, self.cost, whole)
+        return [
+            ModbusDevice(
+                one.device.name,
+                bus,
+                one.map,
+                one.device.unit,
+                [Range(*place) for place in known.get(f"{one.device.name} {one.digest.hex()}", [])],
+            )
+            for one in self.wired
+        ]
 
 
 class Plan(Record):
@@ -114,6 +129,19 @@ def make(site: Site, find: Callable[[str], Profile]) -> Plan:
 def load_us(devices: list[ModbusDevice]) -> int:
     """Return how many microseconds of every second the devices need their bus."""
     return sum([demand(device.plans(), device.cost) for device in devices], 0)
+
+
+def is_refused(found: Any) -> bool:
+    """Return whether `found`, from a file anyone may have damaged, has the form of Refused."""
+    if not isinstance(found, dict):
+        return False
+    for name in found:
+        if not isinstance(found[name], list):
+            return False
+        for place in found[name]:
+            if not isinstance(place, list) or [type(part) for part in place] != [str, int, int]:
+                return False
+    return True
 
 
 def char_bits(line: dict[str, Any]) -> int:

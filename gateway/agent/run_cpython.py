@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from gateway import __version__
 from gateway.agent.agent import Agent
 from gateway.agent.load_cpython import Loaded
+from gateway.agent.plan import is_refused
 from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
-from gateway.core import clock_cpython, log
+from gateway.core import cbor, clock_cpython, log
+from gateway.core.errors import BadReply
 from gateway.systemd_cpython import notify
 
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from drivers.line import Transport
     from gateway.agent.plan import WiredBus
@@ -40,7 +43,7 @@ def main(args: argparse.Namespace) -> int:
     log.to_journal("JOURNAL_STREAM" in os.environ)
     log.event(log.INFO, "start", gateway=site.gateway, version=__version__)
     try:
-        asyncio.run(_until_stopped(Agent(site, plan, LinuxLeaves())))
+        asyncio.run(_until_stopped(Agent(site, plan, LinuxLeaves(site.storage))))
     except asyncio.CancelledError:
         pass
     notify("STOPPING=1")
@@ -56,8 +59,9 @@ class LinuxLeaves:
     observe = staticmethod(clock_cpython.observe)
     random = staticmethod(random.random)
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._ready = False
+        self._learned = Path(storage.path).parent / "learned.cbor"
 
     async def open_transport(self, wired: WiredBus) -> Transport:
         """Open the port of a bus; ConfigError or LinkError."""
@@ -88,6 +92,23 @@ class LinuxLeaves:
             lines += ["WATCHDOG=1"] if self._ready else ["READY=1", "WATCHDOG=1"]
             self._ready = True
         notify(*lines)
+
+    def recall(self) -> dict[str, Any]:
+        """Return what was remembered last, nothing if that cannot be read: it is learned anew."""
+        try:
+            found = cbor.decode(self._learned.read_bytes())
+        except (OSError, BadReply):
+            return {}
+        return found if is_refused(found) else {}
+
+    def remember(self, learned: dict[str, Any]) -> None:
+        """Keep `learned` for the next start, if the disk allows: without it, it is learned anew."""
+        new = self._learned.with_suffix(".new")
+        try:
+            new.write_bytes(cbor.encode(learned))
+            new.replace(self._learned)
+        except OSError:
+            return
 
 
 async def _until_stopped(agent: Agent) -> None:

@@ -189,7 +189,7 @@ class Buffer:
         return max(self._state[ring][1], self._acks.get(ring, 0))
 
     def last(self, ring: str) -> int:
-        """Return the highest durable number."""
+        """Return the highest number that is durable."""
         return self._state[ring][2]
 
     def log_id(self, ring: str) -> bytes:

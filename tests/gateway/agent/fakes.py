@@ -107,6 +107,7 @@ class FakeLeaves:
         self.disk = SimDisk()
         self.heard: list[tuple[str, bool]] = []
         self.stuck = False
+        self.learned: dict[str, object] = {}
 
     async def open_transport(self, wired: WiredBus) -> SlavePort:
         if wired.bus.name not in self.slaves:
@@ -141,6 +142,12 @@ class FakeLeaves:
 
     def alive(self, status: str, fed: bool) -> None:
         self.heard.append((status, fed))
+
+    def recall(self) -> dict[str, object]:
+        return self.learned
+
+    def remember(self, learned: dict[str, object]) -> None:
+        self.learned = learned
 
     async def _job(self, work: object, *given: object) -> object:
         while self.stuck:

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.agent.agent import Agent
 from gateway.agent.load_cpython import Loaded
+from gateway.agent.plan import is_refused
 from gateway.core.errors import ConfigError
 from gateway.health import STORE_LIMIT_MS, unaccounted
 from gateway.uplink.pack import Sample
@@ -167,3 +168,22 @@ def test_agent_refuses_a_site_that_cannot_work(
     with pytest.raises(ConfigError, match="E120") as told:
         Loaded(path).require()
     assert message in str(told.value)
+
+
+def test_agent_remembers_what_a_device_refused(tmp_path: Path) -> None:
+    found = slaves()
+    del found["lan-2"].tables[1]["holding"][0x64]  # its model code
+    leaves = FakeLeaves(found, Platform())
+    live(tmp_path, leaves, 30)
+    assert list(leaves.learned.values()) == [[["holding", 0x64, 1]]]
+    asked = found["lan-2"].asked[1]
+    live(tmp_path, leaves, 4)
+    assert found["lan-2"].asked[1] - asked <= 3  # at 0, 2 and 4 s, and never again in vain
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, [], {"a": 1}, {"a": [1]}, {"a": [[1, 2, 3]]}, {"a": [["holding", 1]]}]
+)
+def test_agent_memory_that_is_damaged_is_no_memory(damaged: object) -> None:
+    assert not is_refused(damaged)
+    assert is_refused({"a": [["holding", 1, 2]]})
