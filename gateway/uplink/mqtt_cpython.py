@@ -247,7 +247,10 @@ class MqttLink:
         self, _client: object, _data: object, flags: Any, reason: ReasonCode, _more: object
     ) -> None:
         code = reason.value if flags.is_disconnect_packet_from_server else 0
-        self._lose(f"MQTT: {self._complaint or reason}", code)
+        why = f"MQTT: {self._complaint or reason}"
+        if "[SSL: " in why:  # with TLS 1.3 a refused certificate shows at the first read
+            why = "TLS: " + why.split("] ", 1)[-1].split(" (_ssl", 1)[0]
+        self._lose(why, code)
 
     def _on_subscribe(
         self, _client: object, _data: object, _id: int, reasons: list[ReasonCode], _more: object

@@ -119,6 +119,7 @@ class Packer:
     ) -> list[list[bytes]]:
         records: list[list[bytes]] = []
         base_ms: int | None = None
+        time_ms, time_field = 0, b""
         clock = 0
         secondary = False
         for item in items:
@@ -133,7 +134,10 @@ class Packer:
             secondary = secondary or is_secondary(self._units.get(item.point, ""))
             fields = self._head(item.point) + [_value(item)]
             if low_ms != base_ms:
-                fields.append(senml.field(senml.TIME, decimal(low_ms - base_ms, -3)))
+                if low_ms != time_ms:  # a device's channels share their time
+                    time_ms = low_ms
+                    time_field = senml.field(senml.TIME, decimal(low_ms - base_ms, -3))
+                fields.append(time_field)
             if item.quality != GOOD:
                 fields.append(senml.field(QUALITY, item.quality))
             if at.quality == BOUNDED:

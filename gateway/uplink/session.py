@@ -29,6 +29,7 @@ BACKOFF_MS_MIN = 2_000
 BACKOFF_MS_MAX = 120_000
 _BACKOFF_TRIES_MAX = 12  # enough to reach the highest ceiling
 CALM_MS = 60_000  # acknowledgements this long after connecting end the back-off
+RELIEF_MS = 10_000  # acknowledgements this long after trouble showed end it
 ANNOUNCE_MS = 60_000  # snapshot and health
 DENIED_MS = 120_000  # an access list is mended by a person
 SLOTS_MAX = 64  # publishes the broker has not answered: two windows and the announcements
@@ -62,7 +63,8 @@ class Session:
         self._announce_ms = 0
         self._free_ms = 0  # when the rate limit lets the next bulk pack go
         self._blocked = False
-        self._troubled = False
+        self._trouble_ms: int | None = None  # when it last showed
+        self._absent = False  # the broker's last word: nobody subscribes to our packs
         self._proven = True  # something was acknowledged since the last rejected item
         self._loading: Lane | None = None
         self._due: list[str] = []  # announcements waiting for a slot
@@ -104,7 +106,7 @@ class Session:
             overdue_ms = lane.overdue_ms()
             if overdue_ms is not None and now_ms >= overdue_ms:
                 self.counts["ack_timeouts"] += 1
-                self._trouble("no acknowledgement")
+                self._trouble("nobody subscribes" if self._absent else "no acknowledgement", now_ms)
                 lane.rewind(probe=True)
         if now_ms >= self._announce_ms:
             self._announce_ms = now_ms + ANNOUNCE_MS
@@ -172,17 +174,18 @@ class Session:
             return
         found = self._pending.pop(event.token)
         verdict = _VERDICTS.get(event.code, BUSY if event.code >= 0x80 else SENT)
-        if found is None and verdict == ABSENT:
-            return  # nobody has to listen to announcements: they are retained
-        if verdict != SENT:
+        if verdict != SENT and (found or verdict != ABSENT):
             self.counts[f"puback_{verdict}"] += 1
-            self._trouble(f"broker: {verdict} (0x{event.code:02x})")
+        if verdict not in (SENT, ABSENT):
+            self._trouble(f"broker: {verdict} (0x{event.code:02x})", now_ms)
         if found is None:
             return
         lane, flight = found
         lane.acquit(flight)
         if verdict in (SENT, ABSENT):
-            return  # the platform's word is awaited either way
+            # Not yet trouble: behind a bridge, a platform the broker cannot see may answer.
+            self._absent = verdict == ABSENT
+            return
         if flight not in lane.flights:
             return
         lane.rewind(probe=True)
@@ -202,7 +205,7 @@ class Session:
                 lane.acked(event.seq, now_ms)
                 self.counts["acks"] += 1
                 self._proven = True
-                self._trouble("")
+                self._relieve(now_ms)
                 if now_ms - self._online_ms >= CALM_MS:
                     self._attempt = 0
                 self._out.append(events.Advance(event.ring, event.log_id, event.seq))
@@ -260,7 +263,7 @@ class Session:
 
     def _reject(self, lane: Lane, seq: int, now_ms: int) -> None:
         if seq == lane.rejected:  # what took its place cannot be sent either: no use in haste
-            self._trouble(f"{lane.ring} {seq} cannot be sent")
+            self._trouble(f"{lane.ring} {seq} cannot be sent", now_ms)
             lane.held_until_ms = now_ms + DENIED_MS
             return
         lane.rejected = seq
@@ -283,10 +286,14 @@ class Session:
         self._pending[self._token] = found
         return self._token
 
-    def _trouble(self, why: str) -> None:
-        if why or self._troubled:
-            self._out.append(events.Report(why))
-        self._troubled = bool(why)
+    def _trouble(self, why: str, now_ms: int) -> None:
+        self._trouble_ms = now_ms
+        self._out.append(events.Report(why))
+
+    def _relieve(self, now_ms: int) -> None:
+        if self._trouble_ms is not None and now_ms - self._trouble_ms >= RELIEF_MS:
+            self._trouble_ms = None
+            self._out.append(events.Report(""))
 
 
 # Which event means something in which state. Whatever is missing here is out of season.

@@ -143,8 +143,10 @@ def test_session_goes_back_after_30_s_without_progress_and_probes_with_one_pack(
     assert len(packs(done)) == 1
     assert driver.session.lanes[1].sent == 10
     done = driver.tell(Acked(BULK, LOG, 30))  # late, but the platform is there
-    assert Report("") in done
     assert len(packs(done)) == WINDOW
+    assert Report("") not in done
+    driver.wait(10_000)
+    assert Report("") in driver.tell(Acked(BULK, LOG, 40))
 
 
 def test_session_puback_codes_lead_where_the_table_says() -> None:
@@ -170,6 +172,15 @@ def test_session_puback_codes_lead_where_the_table_says() -> None:
         assert [name for name in counted if driver.session.counts[name]] == [counter] * bool(
             counter
         )
+
+
+def test_session_platform_the_broker_cannot_see_is_no_trouble_while_it_answers() -> None:
+    driver = Driver(bulk=100)
+    for sent in packs(driver.online()):
+        done = driver.tell(PubAck(sent.token, 0x10))
+        assert [action for action in done if isinstance(action, Report)] == []
+    assert driver.session.counts["puback_absent"] == 10
+    assert Report("nobody subscribes") in driver.wait(30_000)
 
 
 def test_session_denied_lane_stops_and_tries_again_after_two_minutes() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 OPEN = "allow_anonymous true"
-PLATFORM_TOPICS = ("sensing/1/+/up/+", "sensing/1/+/state", "sensing/1/+/now")
+PLATFORM_KINDS = ("up/+", "state", "now")
 EVERYTHING_S = 20.0  # for what takes two on an idle machine
 
 
@@ -58,17 +58,18 @@ def openssl(directory: Path, *arguments: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def platform(port: int) -> AsyncIterator[fakes.FakePlatform]:
-    """A platform that connects, and connects again, until left."""
+async def platform(port: int, gw: str = "+") -> AsyncIterator[fakes.FakePlatform]:
+    """A platform of `gw` (all of them) that connects, and connects again, until left."""
+    name = f"platform-{gw.strip('+')}"
     found = fakes.FakePlatform()
 
     async def keep_connected() -> None:
         while True:
             if found.link is None:
                 with contextlib.suppress(TidegateError):
-                    link = await open_link("platform", Platform(f"mqtt://127.0.0.1:{port}"), found)
-                    for topic in PLATFORM_TOPICS:
-                        link.subscribe(topic)
+                    link = await open_link(name, Platform(f"mqtt://127.0.0.1:{port}"), found)
+                    for kind in PLATFORM_KINDS:
+                        link.subscribe(f"sensing/1/{gw}/{kind}")
                     found.link = link
             await asyncio.sleep(0.02)
 

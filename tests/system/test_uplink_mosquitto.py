@@ -252,12 +252,13 @@ def test_link_mutual_tls_accepts_only_the_right_pair(
         (secured(port, keys, ca="other-ca"), "TLS trust: "),
         (secured(tls_broker["elsewhere"], keys), "TLS name: "),
         (secured(tls_broker["expired"], keys), "TLS date: "),
-        (secured(port, keys, name=""), "certificate required"),
-        (secured(port, keys, name="stranger"), "unknown ca"),
+        (secured(port, keys, name=""), "TLS: tlsv13 alert certificate required"),
+        (secured(port, keys, name="stranger"), "TLS: tlsv1 alert unknown ca"),
     ]
     for place, words in refused:
-        assert words in why(place).lower().replace("_", " ").replace("tls ", "TLS "), place
-    assert why(Platform(f"mqtt://localhost:{port}")) != ""
+        found = why(place)
+        assert found.startswith(words), found
+    assert why(Platform(f"mqtt://localhost:{port}")).startswith("MQTT: ")
 
 
 def test_link_tls_files_are_checked_before_anything_is_sent(keys: Path) -> None:
