@@ -148,15 +148,20 @@ class Buffer:
                     pass
                 self._wake.clear()
             else:
-                await self.commit()
+                await self.commit(telemetry=self._telemetry_wait_ms() <= 0)
 
-    async def commit(self) -> None:
-        """Make everything added so far durable, now."""
+    async def commit(self, telemetry: bool = True) -> None:
+        """Make everything added so far durable, now; without `telemetry` only what is urgent."""
         async with self._one:
             work, self._queue = self._queue, Work()
-            self._flying, self._queued = self._queued, 0
+            if not telemetry:  # an alarm or an acknowledgement must not cost its commit as well
+                self._queue.groups[BULK], work.groups[BULK] = work.groups[BULK], []
+                self._queue.anchors, work.anchors = work.anchors, []
+            waiting = sum([len(group.readings) for group in self._queue.groups[BULK]])
+            self._flying, self._queued = self._queued - waiting, waiting
             self._flying_dropped = sum(work.dropped.values())
-            self._since_ms = None
+            if not waiting and not self._queue.anchors:
+                self._since_ms = None
             started_ms = aio.now_ms()
             save = self._cursor_moved and started_ms - self._saved_ms >= CURSOR_MS
             if save:
@@ -242,19 +247,21 @@ class Buffer:
 
     def _wait_ms(self) -> int:
         """Return how long until something is due; 0 if it is."""
-        queue = self._queue
-        if self._acks or queue.groups[CRIT]:
+        if self._acks or self._queue.groups[CRIT]:
             return 0
-        bulk = queue.groups[BULK]
+        wait_ms = self._telemetry_wait_ms()
+        if self._cursor_moved:
+            wait_ms = min(wait_ms, self._saved_ms + CURSOR_MS - aio.now_ms())
+        return max(wait_ms, 0)
+
+    def _telemetry_wait_ms(self) -> int:
+        """Return how long until bulk readings and anchors are due."""
+        bulk = self._queue.groups[BULK]
         if bulk and (len(bulk) > 1 or _is_full(bulk[0])):
             return 0
-        now_ms = aio.now_ms()
-        wait_ms = CURSOR_MS
-        if self._cursor_moved:
-            wait_ms = self._saved_ms + CURSOR_MS - now_ms
-        if self._since_ms is not None:
-            wait_ms = min(wait_ms, self._since_ms + self._settings.commit_ms - now_ms)
-        return max(wait_ms, 0)
+        if self._since_ms is None:
+            return CURSOR_MS
+        return self._since_ms + self._settings.commit_ms - aio.now_ms()
 
     def _drop_one(self) -> None:
         ring = BULK if self._queue.groups[BULK] else CRIT

@@ -82,12 +82,12 @@ class VolatileStore:
             self._delivered += _readings(self._items[ring][:count])
             self._remove(ring, count)
 
-    def reject(self, ring: str, seq: int, reason: str) -> None:
+    def reject(self, ring: str, seq: int, _reason: str) -> None:
         """Give up number `seq`; its place is taken by the gap."""
         place = seq - self._cursor[ring] - 1
         if 0 <= place < len(self._items[ring]) and isinstance(self._items[ring][place], Reading):
             self._gaps += 1
-            gap = Gap(ring, self._logs[ring], seq, seq, 1, reason)
+            gap = Gap(ring, self._logs[ring], seq, seq, 1, "rejected")
             self._items[ring][place] = gap
 
     def save_cursors(self) -> None:

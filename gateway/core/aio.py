@@ -19,6 +19,7 @@ __all__ += ["now_ms", "run", "sleep_ms", "sync", "within"]
 
 _ticks_ms = getattr(time, "ticks_ms", None)  # MicroPython's clock, which wraps around
 _ticks_diff = getattr(time, "ticks_diff", None)
+_timeout = getattr(asyncio, "timeout", None)  # MicroPython has only wait_for
 _fsync = getattr(os, "fsync", None)  # MicroPython has none: its flush() is an fsync
 _clock: list[int] = [_ticks_ms() if _ticks_ms else 0, 0]
 
@@ -40,7 +41,11 @@ async def sleep_ms(ms: int) -> None:
 
 async def within(ms: int, work: Coroutine[Any, Any, T]) -> T:
     """Await `work` for at most `ms`, then cancel it and raise TimeoutError."""
-    return await asyncio.wait_for(work, ms / 1000)
+    if _timeout is None:
+        return await asyncio.wait_for(work, ms / 1000)
+    # CPython 3.11's wait_for loses a cancellation that comes as `work` ends.
+    async with _timeout(ms / 1000):
+        return await work
 
 
 def sync(file: BinaryIO) -> None:
