@@ -84,13 +84,13 @@ async def platform(port: int, gw: str = "+") -> AsyncIterator[fakes.FakePlatform
 
 @contextlib.asynccontextmanager
 async def uplink(
-    source: fakes.FakeSource, place: Platform, gw: str = fakes.GW, **options: Any
+    source: Any, place: Platform, gw: str = fakes.GW, **options: Any
 ) -> AsyncIterator[Uplink]:
-    """A running uplink whose back-off is a tenth of the real one."""
+    """A running uplink of `source`, whose back-off is a tenth of the real one."""
     made = Uplink(
         gw,
         source,
-        fakes.FakeAbout(source),
+        fakes.FakeAbout(),
         fakes.UNITS,
         fakes.stamp,
         lambda ear: open_link(gw, place, ear),

@@ -85,17 +85,14 @@ class FakeSource:
 class FakeAbout:
     """The agent's words about itself."""
 
-    def __init__(self, source: FakeSource) -> None:
-        self.source = source
-
     def birth(self) -> dict[str, Any]:
-        return {"state": "online", "gw": GW, "logs": self.source.logs}
+        return {"state": "online", "gw": GW}
 
     def latest(self) -> list[Reading]:
         return [Reading(POINT, 7, 1)]
 
     def health(self) -> dict[str, Any]:
-        return {"sampled": sum(self.source.durable.values())}
+        return {"sampled": 0}
 
 
 class FakePlatform:
@@ -128,14 +125,20 @@ class FakePlatform:
         if self.silent:
             return
         found = pack.decode(inflate(payload, 1 << 16) if is_deflated(payload) else payload)
+        logs = {ring: found.log_id}
         for seq, item in enumerate(found.items, found.seq):
             self.duplicates += seq in self.held[ring]
             self.held[ring][seq] = item
-        while self.high[ring] + 1 in self.held[ring]:
-            self.high[ring] += 1
-        ack = topics.Ack(ring, found.log_id, self.high[ring])
-        # Not from here: this runs inside the MQTT library, which may hold its locks.
-        asyncio.get_running_loop().call_soon(self._answer, gw, topics.encode_ack(ack))
+            if isinstance(item, Gap):  # explains numbers, perhaps of the other ring
+                logs[item.ring] = item.log_id
+                for lost in range(item.first, item.last + 1):
+                    self.held[item.ring].setdefault(lost, None)
+        for moved, log_id in logs.items():
+            while self.high[moved] + 1 in self.held[moved]:
+                self.high[moved] += 1
+            ack = topics.encode_ack(topics.Ack(moved, log_id, self.high[moved]))
+            # Not from here: this runs inside the MQTT library, which may hold its locks.
+            asyncio.get_running_loop().call_soon(self._answer, gw, ack)
 
     def _answer(self, gw: str, data: bytes) -> None:
         if self.link is not None:

@@ -75,7 +75,7 @@ class World:
         self.links: list[FakeLink] = []
         self.content_types: set[tuple[str, str, bool]] = set()
         self.failures: list[Exception] = []
-        about = FakeAbout(source)
+        about = FakeAbout()
         self.uplink = Uplink(
             GW, source, about, UNITS, stamp, self.open_link, lambda: 0.5, **options
         )
