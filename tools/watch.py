@@ -187,7 +187,8 @@ class View:
 
     def _read_cursor(self) -> None:
         path = self._folder / "cursor"
-        slot = slots.latest(path.read_bytes()) if path.exists() else None
+        data = path.read_bytes() if path.exists() else b""
+        slot = slots.latest([data, data[slots.SLOT_BYTES :]])
         if slot is None:
             self._problem("cursor: no valid slot")
         else:

@@ -12,10 +12,10 @@ from gateway.core.record import Record
 
 FILE_BYTES = 8192
 SLOT_BYTES = 4096  # a slot to a page: writing one never touches the other
+USED_BYTES = 40
 
 _MAGIC = b"SGLC"
 _SLOT = "<4sI8sQIII"
-_USED_BYTES = 40
 
 
 class Cursor(Record):
@@ -47,18 +47,18 @@ def slot_at(generation: int) -> int:
     return generation % 2 * SLOT_BYTES
 
 
-def latest(data: bytes) -> Cursor | None:
-    """Return the valid slot of the higher generation in a cursor file, or None."""
+def latest(slots: list[bytes]) -> Cursor | None:
+    """Return the valid slot of the higher generation of those given, or None."""
     best: Cursor | None = None
-    for at in (0, SLOT_BYTES):
-        found = _unpack(data[at : at + _USED_BYTES])
+    for slot in slots:
+        found = _unpack(slot[:USED_BYTES])
         if found is not None and (best is None or found.generation > best.generation):
             best = found
     return best
 
 
 def _unpack(data: bytes) -> Cursor | None:
-    if len(data) != _USED_BYTES or data[:4] != _MAGIC:
+    if len(data) != USED_BYTES or data[:4] != _MAGIC:
         return None
     if crc32(data[:36]) != struct.unpack("<I", data[36:])[0]:
         return None

@@ -166,7 +166,8 @@ def _read_cursor(ring: Ring) -> slots.Cursor | None:
     if CURSOR not in ring.files.names(ring.name):
         return None
     try:
-        return slots.latest(_read(ring, CURSOR, 0, slots.FILE_BYTES))
+        places = (0, slots.SLOT_BYTES)
+        return slots.latest([_read(ring, CURSOR, at, slots.USED_BYTES) for at in places])
     except LinkError:
         return None
 

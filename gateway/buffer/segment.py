@@ -27,7 +27,7 @@ DATA, TIME, GAP, BOOT, AUDIT, POINTS = range(1, 7)
 _MAGIC = b"SGL1"
 _HEADER = "<4sBBHIIQI"
 _RECORD = "<IIBBHQ"
-_WINDOW_BYTES = 16_384  # read at a time; a longer record is read whole
+_WINDOW_BYTES = 16_384  # read at a time, less of small segments; a longer record is read whole
 _SECTOR_BYTES = 4096  # what an unreadable place on the card costs at least
 
 
@@ -118,6 +118,7 @@ class Walker:
         self._epoch = epoch
         self._base = 0
         self._window = b""
+        self._piece = min(_WINDOW_BYTES, max(end // 16, 1024))
 
     def next(self) -> Entry | None:
         """Return the next intact record; its `seq` beyond ours means that numbers are missing."""
@@ -134,7 +135,7 @@ class Walker:
             return b""
         if not self._base <= at <= at + size <= self._base + len(self._window):
             self._base = at
-            self._window = self._fill(at, min(max(size, _WINDOW_BYTES), self.end - at))
+            self._window = self._fill(at, min(max(size, self._piece), self.end - at))
         return self._window[at - self._base : at - self._base + size]
 
     def _fill(self, at: int, size: int) -> bytes:

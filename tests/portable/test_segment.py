@@ -112,7 +112,7 @@ def test_segment_golden_gap_and_cursor() -> None:
     slot = cursor.Cursor(LOG_ID, 500, 7, 5)
     assert cursor.pack(slot) == sections["cursor"]
     assert cursor.slot_at(5) == 4096
-    assert cursor.latest(bytes(4096) + sections["cursor"] + bytes(4056)) == slot
+    assert cursor.latest([bytes(40), sections["cursor"] + bytes(4056)]) == slot
 
 
 def test_segment_every_cut_serves_all_records_before_it() -> None:
@@ -201,18 +201,22 @@ def test_segment_foreign_payloads_are_bad_replies() -> None:
     assert count == 25
 
 
+def latest(file: bytearray) -> cursor.Cursor | None:
+    return cursor.latest([bytes(file[:4096]), bytes(file[4096:])])
+
+
 def test_cursor_the_higher_generation_holds_and_a_torn_slot_does_not() -> None:
     one = cursor.Cursor(LOG_ID, 10, 1, 4)
     two = cursor.Cursor(LOG_ID, 20, 1, 5)
     file = bytearray(cursor.FILE_BYTES)
-    assert cursor.latest(bytes(file)) is None
+    assert latest(file) is None
     for slot in (one, two):
         at = cursor.slot_at(slot.generation)
         file[at : at + 40] = cursor.pack(slot)
-    assert cursor.latest(bytes(file)) == two
+    assert latest(file) == two
     for place in range(40):
         torn = bytearray(file)
         torn[4096 + place] ^= 0x10
-        assert cursor.latest(bytes(torn)) == one
-    assert cursor.latest(b"") is None
+        assert latest(torn) == one
+    assert cursor.latest([b"", b""]) is None
     assert crc32(cursor.pack(two)[:36]) == int.from_bytes(cursor.pack(two)[36:], "little")
