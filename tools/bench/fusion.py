@@ -5,8 +5,6 @@ The figures are of one machine; the ratio between few and many packs a commit is
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -48,22 +46,24 @@ def packs(count: int) -> list[bytes]:
     return made
 
 
-def measure() -> dict[str, Any]:
+def run() -> list[dict[str, Any]]:
     """Return readings per second and CPU microseconds per reading, by situation."""
     made = packs(PACKS)
-    found: dict[str, Any] = {
-        "readings_per_pack": READINGS,
-        "bytes_per_reading": round(sum(map(len, made)) / PACKS / READINGS, 2),
+    found = {
+        f"{READINGS} readings a commit": _ingest(made, 1),
+        f"{WINDOW * READINGS} readings a commit": _ingest(made, WINDOW),
+        "nothing but duplicates": _ingest(made[:1] * PACKS, WINDOW),
     }
-    for packs_per_commit in (1, WINDOW):
-        found[f"commit_every_{packs_per_commit}"] = _ingest(made, packs_per_commit)
-    found["duplicates"] = _ingest(made[:1] * PACKS, WINDOW)
     for kind in broker.available():
-        found[kind] = _through(kind, made)
-    return found
+        found[f"through {kind}"] = _through(kind, made)
+    rows: list[dict[str, Any]] = []
+    for situation, (per_s, cpu_us) in found.items():
+        rows.append({"figure": f"committed, {situation}", "value": per_s, "unit": "readings/s"})
+        rows.append({"figure": f"CPU, {situation}", "value": cpu_us, "unit": "µs/reading"})
+    return rows
 
 
-def _ingest(made: list[bytes], packs_per_commit: int) -> dict[str, float]:
+def _ingest(made: list[bytes], packs_per_commit: int) -> tuple[int, float]:
     topic = topics.up(GW, BULK)
     with tempfile.TemporaryDirectory() as directory:
         ingest = Ingest(schema.create_or_open(Path(directory) / "fusion.db"))
@@ -76,7 +76,7 @@ def _ingest(made: list[bytes], packs_per_commit: int) -> dict[str, float]:
         return _rates(time.perf_counter() - start_s, time.process_time() - cpu_s, len(made))
 
 
-def _through(kind: str, made: list[bytes]) -> dict[str, float]:
+def _through(kind: str, made: list[bytes]) -> tuple[int, float]:
     import paho.mqtt.client as mqtt
     from paho.mqtt.enums import CallbackAPIVersion
 
@@ -118,18 +118,10 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100  # user and system, in ticks of 10 ms
 
 
-def _rates(took_s: float, cpu_s: float, count: int) -> dict[str, float]:
+def _rates(took_s: float, cpu_s: float, count: int) -> tuple[int, float]:
     readings = count * READINGS
-    return {
-        "readings_per_s": round(readings / took_s),
-        "cpu_us_per_reading": round(cpu_s / readings * 1e6, 2),
-    }
+    return round(readings / took_s), round(cpu_s / readings * 1e6, 1)
 
 
 def _stamp(_: int, at_ms: int) -> Stamp:
     return Stamp(WALL_MS + at_ms, WALL_MS + at_ms, SYNCED)
-
-
-if __name__ == "__main__":
-    json.dump(measure(), sys.stdout, indent=1)
-    print()
