@@ -12,7 +12,7 @@ WINDOW = 20  # packs in flight; measured: fewer starve the link, more only cost 
 PROBE = 1  # packs in flight while nothing shows that the platform is there
 ITEMS_MAX = 128  # cost is per message and deflate likes company; above 128 both gain little
 ACK_TIMEOUT_MS = 30_000
-# Connections lost with the same pack in front and not answered: so many raise a suspicion, so
+# Connections lost while the same publish was the first unanswered: so many raise a suspicion, so
 # many more convict a single item that travelled alone.
 SUSPICION = 3
 CONVICTION = 5
@@ -100,21 +100,20 @@ class Lane:
         if flight.first == self._struck:
             self._strikes = 0
 
-    def strike(self, *, surely: bool) -> int | None:
-        """Blame the pack in front, which the broker had not answered, for a lost connection.
+    def strike(self, flight: Flight, *, surely: bool) -> int | None:
+        """Blame a pack, the first the broker had not answered, for a lost connection.
 
         `surely`: the broker named a packet as the reason. Returns the item to reject, if any.
         """
-        head = self.flights[0]
-        if head.first != self._struck:
-            self._struck = head.first
+        if flight.first != self._struck:
+            self._struck = flight.first
             self._strikes = 0
         self._strikes += 1
-        if self.careful and head.first == head.last:
-            return head.first if self._strikes >= CONVICTION else None
+        if self.careful and flight.first == flight.last:
+            return flight.first if self._strikes >= CONVICTION else None
         if self._strikes >= SUSPICION or self.careful or surely:
             self.careful = True
-            self.shrink(head.first, head.last)
+            self.shrink(flight.first, flight.last)
             if self.items_max == 1:
                 self._strikes = 0
         return None

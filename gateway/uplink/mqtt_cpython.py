@@ -49,6 +49,7 @@ QOS = 1  # never 2: brokers were measured to drop what paho then calls delivered
 INBOUND_BYTES_MAX = 8_192  # acknowledgements have 33 bytes, commands at most 1 KiB
 INBOUND_MAX = 20  # messages the broker may send unacknowledged
 PACKET_BYTES_MAX = 268_435_455  # of MQTT itself (§2.1.4), when the broker sets no limit
+PACKET_BYTES_MIN = 1_024  # below, readings would be given up that any other broker takes
 RECEIVE_MAX = 65_535  # likewise (§3.2.2.3.3)
 _PLEASE_SEND_WILL = 0x04  # a reason to disconnect, §3.14.2.1
 
@@ -237,6 +238,10 @@ class MqttLink:
             return
         self.receive_max = getattr(limits, "ReceiveMaximum", RECEIVE_MAX)
         self.packet_max = getattr(limits, "MaximumPacketSize", PACKET_BYTES_MAX)
+        if self.packet_max < PACKET_BYTES_MIN:
+            what = f"MQTT: the broker takes packets of {self.packet_max} bytes only"
+            self._connack.set_exception(LinkError(f"{what}, {PACKET_BYTES_MIN} are needed"))
+            return
         self._retain = getattr(limits, "RetainAvailable", 1) == 1
         if getattr(limits, "MaximumQoS", QOS) < QOS:
             self._connack.set_exception(LinkError("MQTT: the broker takes QoS 0 only"))

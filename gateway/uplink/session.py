@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.reading import BULK
 from gateway.uplink import events, topics
-from gateway.uplink.lane import Flight, Lane
+from gateway.uplink.lane import SUSPICION, Flight, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ _BACKOFF_TRIES_MAX = 12  # enough to reach the highest ceiling
 CALM_MS = 60_000  # acknowledgements this long after connecting end the back-off
 RELIEF_MS = 10_000  # acknowledgements this long after trouble showed end it
 ANNOUNCE_MS = 60_000  # snapshot and health
-DENIED_MS = 120_000  # an access list is mended by a person
+DENIED_MS = 120_000  # an access list, or a broker that takes nothing, is mended by a person
 SLOTS_MAX = 64  # publishes the broker has not answered: two windows and the announcements
 BYTES_MAX = 8_192  # of buffered readings in one pack
 HEADER_BYTES = 256  # topic, properties and fixed header, generously
@@ -65,11 +65,12 @@ class Session:
         self._blocked = False
         self._trouble_ms: int | None = None  # when it last showed
         self._absent = False  # the broker's last word: nobody subscribes to our packs
-        self._proven = True  # something was acknowledged since the last rejected item
+        self._proven = True  # something was acknowledged since an item was last given up
         self._loading: Lane | None = None
         self._due: list[str] = []  # announcements waiting for a slot
         self._token = 0
-        self._pending: dict[int, tuple[Lane, Flight] | None] = {}  # by token; None: announcement
+        self._pending: dict[int, tuple[Lane, Flight] | str] = {}  # a pack or an announcement
+        self._ended: dict[str, int] = {}  # connections in a row an announcement seems to have ended
         self._slots = self._packet_max = 0
         self._retry_ms = now_ms + self._backoff(0)
 
@@ -114,8 +115,7 @@ class Session:
             self._due += [topics.NOW, topics.HEALTH]
         while not self._full():
             if self._due:
-                token = self._issue(None)
-                self._out.append(events.Announce(token, self._due.pop(0)))
+                self._announce(self._due.pop(0))
                 continue
             chosen = self._loading = self._choose(now_ms)
             if chosen is None:
@@ -123,10 +123,18 @@ class Session:
             bytes_max = min(BYTES_MAX, max(1, self._packet_max - HEADER_BYTES))
             self._out.append(events.Load(chosen.ring, chosen.sent, chosen.items_max, bytes_max))
 
+    def _announce(self, kind: str) -> None:
+        if self._ended.get(kind, 0) >= SUSPICION:
+            self._ended[kind] = SUSPICION - 1  # left out now, tried again next time
+            return
+        self._token += 1
+        self._pending[self._token] = kind
+        self._out.append(events.Announce(self._token, kind))
+
     def _full(self) -> bool:
         if self._blocked or self._loading is not None or len(self._pending) >= self._slots:
             return True
-        return any(found is not None and found[0].careful for found in self._pending.values())
+        return any(not isinstance(one, str) and one[0].careful for one in self._pending.values())
 
     def _choose(self, now_ms: int) -> Lane | None:
         for lane in self.lanes:
@@ -153,15 +161,8 @@ class Session:
         self._go_offline(now_ms)
 
     def _on_lost(self, event: events.Lost, now_ms: int) -> None:
-        for lane in self.lanes:
-            # A pack the broker answered did not kill the connection.
-            if not lane.flights or lane.flights[0].token not in self._pending:
-                continue
-            seq = lane.strike(surely=event.code == PACKET_TOO_LARGE)
-            # Without proof that anything gets through, the connection is to blame, not the item.
-            if seq is not None and self._proven:
-                self._proven = False
-                self._reject(lane, seq, now_ms)
+        if self._pending:
+            self._blame(event.code, now_ms)
         for lane in self.lanes:
             lane.rewind(probe=False)
         self._blocked = False
@@ -169,16 +170,30 @@ class Session:
         self._pending = {}
         self._go_offline(now_ms)
 
+    def _blame(self, code: int, now_ms: int) -> None:
+        # Brokers answer in order (§4.6): what they answered did not end the connection, and what
+        # ended it, if anything of ours did, is the first that they did not.
+        found = self._pending[min(self._pending)]
+        if isinstance(found, str):
+            self._ended[found] = self._ended.get(found, 0) + 1
+            return
+        lane, flight = found
+        if flight in lane.flights:
+            seq = lane.strike(flight, surely=code == PACKET_TOO_LARGE)
+            if seq is not None:
+                self._reject(lane, seq, now_ms, surely=False)
+
     def _on_puback(self, event: events.PubAck, now_ms: int) -> None:
         if event.token not in self._pending:
             return
         found = self._pending.pop(event.token)
         verdict = _VERDICTS.get(event.code, BUSY if event.code >= 0x80 else SENT)
-        if verdict != SENT and (found or verdict != ABSENT):
+        if verdict != SENT and not (isinstance(found, str) and verdict == ABSENT):
             self.counts[f"puback_{verdict}"] += 1
         if verdict not in (SENT, ABSENT):
             self._trouble(f"broker: {verdict} (0x{event.code:02x})", now_ms)
-        if found is None:
+        if isinstance(found, str):
+            self._ended[found] = 0
             return
         lane, flight = found
         lane.acquit(flight)
@@ -190,7 +205,7 @@ class Session:
             return
         lane.rewind(probe=True)
         if verdict == TOO_LARGE:
-            self._cut(lane, flight.first, flight.last, now_ms)
+            self._cut(lane, flight.first, flight.last, now_ms, surely=False)
         elif verdict == DENIED:
             lane.held_until_ms = now_ms + DENIED_MS
         else:
@@ -219,22 +234,22 @@ class Session:
         if lane is None or lane.ring != event.ring:
             return
         if len(event.payload) + HEADER_BYTES > self._packet_max:
-            self._cut(lane, event.first, event.last, now_ms)
+            self._cut(lane, event.first, event.last, now_ms, surely=True)
             return
-        token = self._issue(None)
-        flight = Flight(token, event.first, event.last)
-        self._pending[token] = (lane, flight)
+        self._token += 1
+        flight = Flight(self._token, event.first, event.last)
+        self._pending[self._token] = lane, flight
         lane.published(flight, now_ms)
         if self._rate and lane.ring == BULK:
             cost_ms = (len(event.payload) + HEADER_BYTES) * 1000 // self._rate
             self._free_ms = max(self._free_ms, now_ms) + cost_ms
         self.counts["packs"] += 1
-        self._out.append(events.Publish(token, lane.ring, event.payload))
+        self._out.append(events.Publish(self._token, lane.ring, event.payload))
 
     def _on_unfit(self, event: events.Unfit, now_ms: int) -> None:
         lane, self._loading = self._loading, None
         if lane is not None:
-            self._cut(lane, event.first, event.last, now_ms)
+            self._cut(lane, event.first, event.last, now_ms, surely=True)
 
     def _on_empty(self, _event: events.Empty, _now_ms: int) -> None:
         lane, self._loading = self._loading, None
@@ -257,15 +272,19 @@ class Session:
     def _on_clear(self, _event: events.Clear, _now_ms: int) -> None:
         self._blocked = False
 
-    def _cut(self, lane: Lane, first: int, last: int, now_ms: int) -> None:
+    def _cut(self, lane: Lane, first: int, last: int, now_ms: int, *, surely: bool) -> None:
         if not lane.shrink(first, last):
-            self._reject(lane, first, now_ms)
+            self._reject(lane, first, now_ms, surely=surely)
 
-    def _reject(self, lane: Lane, seq: int, now_ms: int) -> None:
-        if seq == lane.rejected:  # what took its place cannot be sent either: no use in haste
+    def _reject(self, lane: Lane, seq: int, now_ms: int, *, surely: bool) -> None:
+        # Without proof that anything gets through, the way is to blame, not the item; and if what
+        # took an item's place cannot be sent either, it was not the item.
+        if seq == lane.rejected or not (surely or self._proven):
             self._trouble(f"{lane.ring} {seq} cannot be sent", now_ms)
             lane.held_until_ms = now_ms + DENIED_MS
             return
+        if not surely:
+            self._proven = False
         lane.rejected = seq
         self.counts["rejected"] += 1
         self._out.append(events.Reject(lane.ring, seq))
@@ -280,11 +299,6 @@ class Session:
         tries = min(tries, _BACKOFF_TRIES_MAX)
         ceiling_ms = BACKOFF_MS_MIN * 3**tries // 2**tries
         return int(self._random() * min(ceiling_ms, BACKOFF_MS_MAX))
-
-    def _issue(self, found: tuple[Lane, Flight] | None) -> int:
-        self._token += 1
-        self._pending[self._token] = found
-        return self._token
 
     def _trouble(self, why: str, now_ms: int) -> None:
         self._trouble_ms = now_ms

@@ -72,13 +72,47 @@ def test_session_pack_that_the_broker_answered_is_never_blamed() -> None:
     assert not driver.session.lanes[1].careful
 
 
+def test_session_blames_the_first_pack_without_answer_not_those_before_it() -> None:
+    driver = Driver(bulk=100)
+    for _ in range(3):
+        sent = packs(driver.online())
+        for good in sent[:4]:
+            driver.tell(PubAck(good.token, 0))  # and the platform's word comes too late
+        driver.tell(Lost())
+    lane = driver.session.lanes[1]
+    assert (lane.careful, lane.small_until, lane.items_max) == (True, 50, 5)
+
+
+def test_session_announcement_that_ends_connections_is_left_out_every_other_time() -> None:
+    driver = Driver(bulk=5)
+    driver.answering = False
+    seen = []
+    for _ in range(7):
+        done = driver.online()
+        seen.append(kinds(done)[0])
+        if seen[-1] != "state":
+            for action in done[:2]:
+                driver.tell(PubAck(action.token, 0))
+        driver.tell(Lost())
+    assert seen == ["state"] * 3 + ["now", "state"] * 2
+    assert not driver.session.lanes[1].careful
+
+
+def test_session_broker_that_finds_everything_too_large_costs_one_item_at_most() -> None:
+    driver = Driver(bulk=60)
+    sent = packs(driver.online())
+    for _ in range(50):
+        sent = packs(driver.tell(PubAck(sent[0].token, 0x95))) or packs(driver.wait(120_000))
+    assert driver.rejected == [(BULK, 1)]
+
+
 def test_session_suspect_travels_alone() -> None:
     driver = Driver(bulk=100)
-    driver.online()
     for _ in range(3):
+        driver.online()
         driver.tell(Lost())
-        driver.answering = False
-        done = driver.online()
+    driver.answering = False
+    done = driver.online()
     assert kinds(done) == ["state", "now", "health"]
     for action in done:
         sent = driver.tell(PubAck(action.token, 0))

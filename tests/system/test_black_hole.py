@@ -121,5 +121,4 @@ def test_uplink_alarm_overtakes_the_backlog_on_a_slow_link(tmp_path: Path) -> No
         took_s = asyncio.run(run())
     finally:
         broker.kill()
-    print(f"alarm after {took_s:.2f} s")
     assert took_s < 3.0  # 40 kB/s: what the kernels between us hold, not the 3 MB of backlog

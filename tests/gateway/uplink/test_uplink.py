@@ -35,11 +35,11 @@ class FakeLink:
     """Carries publishes to the platform and its acknowledgements back, each after LATENCY_MS."""
 
     receive_max = 65_535
-    packet_max = 1 << 28
 
     def __init__(self, world: World, ear: Ear) -> None:
         self.world = world
         self.ear = ear
+        self.packet_max = world.packet_max
         self.blocked = False
         self.closed = False
         self.subscribed: list[str] = []
@@ -69,6 +69,7 @@ class World:
 
     def __init__(self, source: FakeSource, **options: Any) -> None:
         self.up = True
+        self.packet_max = 1 << 28
         self.source = source
         self.platform = FakePlatform()
         self.platform.link = self  # type: ignore[assignment]
@@ -263,12 +264,13 @@ def test_uplink_strangers_on_the_ack_topic_cost_nothing() -> None:
 
 def test_uplink_never_publishes_what_the_broker_would_hang_up_on() -> None:
     world = World(FakeSource(bulk=300))
+    world.packet_max = 1_024
+    large = {"state": "online", "note": "x" * 1_000}
+    world.uplink._about.birth = lambda: large  # type: ignore[method-assign]
 
     async def scene() -> None:
-        await world.until(lambda: world.links != [])
-        world.links[0].packet_max = 300  # known before the first announcement
-        await aio.sleep_ms(1_000)
-        assert world.uplink.counts()["puback_too-large"] > 0
-        assert world.platform.retained == {}
+        await world.until(lambda: everything(world.source, world.platform))
+        assert world.uplink.counts()["puback_too-large"] == 1
+        assert sorted(world.platform.retained) == ["health", "now"]
 
     play(world, scene)
