@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
+import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import __version__
@@ -35,12 +35,12 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb named in `arguments` (default: the process's); return the exit code."""
-    _refuse_strangers()
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     if not given or given[0] not in VERBS:
         parser.parse_args(given or ["--help"])
         return USAGE
+    _refuse_strangers()
     module_name, summary = VERBS[given[0]]
     module = importlib.import_module(module_name)
     verb = argparse.ArgumentParser(prog=f"tidegate {given[0]}", description=summary)
@@ -80,9 +80,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _refuse_strangers() -> None:
     """Refuse to run with another distribution's `drivers` package in place of ours."""
-    home = Path(__file__).resolve().parent.parent
-    spec = importlib.util.find_spec("drivers")
-    found = Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
+    import drivers
+    import gateway
+
+    home, found = (os.path.dirname(one.__path__[0]) for one in (gateway, drivers))
     if found != home:
         raise SystemExit(f"tidegate: `drivers` is taken from {found}, not from {home}")
 
