@@ -152,7 +152,7 @@ class Reader:
                     entry = walker.next()
                     if entry is None:
                         break
-                    if entry.kind == POINTS and unpack_points(entry.payload)[0] == boot:
+                    if entry.kind == POINTS:
                         self._learn(entry)
         for number in missing:
             names.setdefault(number, f"unknown/{number}")

@@ -30,6 +30,7 @@ from gateway.core.errors import BadReply, LinkError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.buffer.files import Files
     from gateway.buffer.payload import Boot
     from gateway.buffer.ring import Ring
     from gateway.core.clock import Anchor
@@ -51,15 +52,39 @@ class Found:
         self.last: Boot | None = None
         self.gaps: list[tuple[int, Gap, bool, int]] = []  # (number, gap, again, void)
         self.anchors: list[Anchor] = []
-        self.lost = (0, 0, 0, 0)  # (first, last, readings, void numbers) gone at the tail
+        # Gone at the tail: (first number, last number, readings, numbers that were none)
+        self.lost: list[tuple[int, int, int, int]] = []
         self.cursor_lost = False
         self.remarks: list[str] = []
 
     @property
+    def skipped(self) -> bool:
+        """Whether numbers had to be skipped without knowing what they were."""
+        return any(lost[3] >= VOID_JUMP for lost in self.lost)
+
+    @property
     def next_boot(self) -> int:
         """A boot count that was not used before, even if the last ones are lost."""
-        unsure = self.cursor_lost or self.lost[3] >= VOID_JUMP
+        unsure = self.cursor_lost or self.skipped
         return self.boot + (BOOT_JUMP if unsure else 1)
+
+
+def files_wanted(files: Files, wanted: dict[str, int], segment_bytes: int) -> dict[str, int]:
+    """Return how many files each ring gets: never more than half of the disk in all."""
+    mine = dict.fromkeys(wanted, 0)
+    for ring in wanted:
+        for name in files.names(ring):
+            if name.endswith(SUFFIX):
+                mine[ring] += files.size(f"{ring}/{name}")
+    half = (files.free_bytes() + sum(mine.values())) // 2
+    total = sum(wanted.values())
+    found = {}
+    for ring, bytes_max in wanted.items():
+        # What was reserved once stays ours, whatever others have filled since.
+        room = bytes_max if total <= half else bytes_max * half // total
+        room = min(bytes_max, max(room, mine[ring]))
+        found[ring] = max(room // segment_bytes, FILES_MIN)
+    return found
 
 
 def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
@@ -78,7 +103,7 @@ def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
     _identify(ring, slot, found, random)
     _read_tail(ring, walker, found)
     files = len(ring.segments) + len(ring.spares)
-    if found.last is not None and files < found.last.files and found.lost[3] == 0:
+    if found.last is not None and files < found.last.files and not found.skipped:
         found.remarks.append(f"{ring.name}: {found.last.files - files} segment files are missing")
         _skip_numbers(ring, found)
     _reserve(ring)
@@ -249,14 +274,14 @@ def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
     elif walker.seq + count > ring.next_seq:
         first, last = ring.next_seq, walker.seq + count - 1
         readings = 0 if kind in (GAP, AUDIT) else last - first + 1
-        found.lost = (first, last, readings, last - first + 1 - readings)
+        found.lost.append((first, last, readings, last - first + 1 - readings))
         ring.next_seq = last + 1
 
 
 def _skip_numbers(ring: Ring, found: Found) -> None:
     # Numbers may have been sent that are not on disk any more; they must not be given out again.
     first = ring.next_seq
-    found.lost = (first, first + VOID_JUMP - 1, 0, VOID_JUMP)
+    found.lost.append((first, first + VOID_JUMP - 1, 0, VOID_JUMP))
     ring.next_seq += VOID_JUMP
 
 

@@ -20,7 +20,7 @@ from gateway.buffer.payload import (
     pack_time,
 )
 from gateway.buffer.reader import Reader
-from gateway.buffer.ring import SUFFIX, Draft, Ring
+from gateway.buffer.ring import Draft, Ring
 from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME, record_bytes
 from gateway.core.errors import BadReply, ConfigError
 from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap
@@ -124,7 +124,12 @@ class Store:
             other = self.rings[BULK if ring == CRIT else CRIT]
             self._readers[ring] = Reader(self.rings[ring], self.books, other)
         for ring in RINGS:
-            self._note_tail(ring, found[ring].lost)
+            for first, last, readings, void in found[ring].lost:
+                if (
+                    self.books.skip(ring, first) <= last
+                ):  # a start before this one may have noted it
+                    gap = Gap(ring, self.rings[ring].log_id, first, last, readings, "corrupt")
+                    self._note(gap, void=void)
         for ring in RINGS:
             self._start(ring)
             self._move_cursor(ring, self.rings[ring].cursor)
@@ -237,23 +242,7 @@ class Store:
     def _plan(self) -> None:
         wanted = {CRIT: self._settings.crit_bytes, BULK: self._settings.bulk_bytes}
         size = self._settings.segment_bytes
-        mine = {
-            ring: sum(
-                [
-                    self._files.size(f"{ring}/{name}")
-                    for name in self._files.names(ring)
-                    if name.endswith(SUFFIX)
-                ]
-            )
-            for ring in RINGS
-        }
-        half = (self._files.free_bytes() + sum(mine.values())) // 2
-        total = sum(wanted.values())
-        for ring in RINGS:
-            # What was reserved once stays ours, whatever others have filled since.
-            room = wanted[ring] if total <= half else wanted[ring] * half // total
-            room = min(wanted[ring], max(room, mine[ring]))
-            files = max(room // size, recover.FILES_MIN)
+        for ring, files in recover.files_wanted(self._files, wanted, size).items():
             if files * size < wanted[ring]:
                 self.remarks.append(f"{ring}: {files * size} bytes, not {wanted[ring]}: disk full")
             self.rings[ring] = Ring(self._files, ring, size, files)
@@ -292,12 +281,6 @@ class Store:
             self._declared[ring] = len(self._table.points)
         else:
             place.roll()
-
-    def _note_tail(self, ring: str, lost: tuple[int, int, int, int]) -> None:
-        first, last, readings, void = lost
-        if last > 0 and self.books.skip(ring, first) <= last:
-            gap = Gap(ring, self.rings[ring].log_id, first, last, readings, "corrupt")
-            self._note(gap, void=void)
 
     def _note_damage(self, ring: str, first: int, last: int) -> None:
         place = self.rings[ring]
