@@ -51,6 +51,8 @@ INBOUND_MAX = 20  # messages the broker may send unacknowledged
 PACKET_BYTES_MAX = 268_435_455  # of MQTT itself (§2.1.4), when the broker sets no limit
 PACKET_BYTES_MIN = 1_024  # below, readings would be given up that any other broker takes
 RECEIVE_MAX = 65_535  # likewise (§3.2.2.3.3)
+# Reasons of a CONNACK (§3.2.2.2): client id, password, authorization, ban, method.
+_ABOUT_WHO_WE_ARE = (0x85, 0x86, 0x87, 0x8A, 0x8C)
 _PLEASE_SEND_WILL = 0x04  # a reason to disconnect, §3.14.2.1
 
 
@@ -233,7 +235,8 @@ class MqttLink:
         if self._connack.done():
             return
         if reason.is_failure:
-            what = f"auth: the broker refused us: {reason} (0x{reason.value:02x})"
+            step = "auth" if reason.value in _ABOUT_WHO_WE_ARE else "MQTT"
+            what = f"{step}: the broker refused us: {reason} (0x{reason.value:02x})"
             self._connack.set_exception(LinkError(what))
             return
         self.receive_max = getattr(limits, "ReceiveMaximum", RECEIVE_MAX)

@@ -110,9 +110,19 @@ class Packer:
         return senml.join(self._records(batch.items, batch.boot, stamp, batch))
 
     def snapshot(self, latest: list[Reading], boot: int, stamp: Stamper) -> bytes:
-        """Return the latest readings (of this `boot`) as a pack outside every log."""
-        kept: list[Reading | Gap] = list(latest[: senml.RECORDS_MAX])
+        """Return the latest readings (of this `boot`) as a pack outside every log.
+
+        What has no SenML form is left out: the ring's own packs tell of it.
+        """
+        kept: list[Reading | Gap] = [one for one in latest if self._is_sayable(one)]
+        kept = kept[: senml.RECORDS_MAX]
         return senml.join(self._records(kept, boot, stamp, None)) if kept else cbor.encode([])
+
+    def _is_sayable(self, item: Reading) -> bool:
+        try:
+            return bool(self._head(item.point) and _value(item))
+        except ValueError:
+            return False
 
     def _records(
         self, items: list[Reading | Gap], boot: int, stamp: Stamper, batch: Batch | None

@@ -227,6 +227,8 @@ def test_snapshot_has_no_numbers_and_comes_back() -> None:
         ("meter-1/energy", None, WALL + 9),
     ]
     assert pack.decode_snapshot(packer.snapshot([], 3, synced)) == []
+    unsayable = [Reading("a b/c", 1, 0), Reading("a/b", float("inf"), 0), Reading("a/b", None, 0)]
+    assert packer.snapshot(unsayable + latest, 3, synced) == packer.snapshot(latest, 3, synced)
     refused(packer.snapshot(latest, 3, synced))
 
 

@@ -119,7 +119,7 @@ async def nothing(_link: MqttLink, _server: Server, _notes: Notes) -> None:
     [
         ("2003008700", "auth: the broker refused us: Not authorized"),
         ("2003008600", "auth: the broker refused us: Bad user name or password"),
-        ("2003008400", "auth: the broker refused us: Unsupported protocol version"),
+        ("2003008400", "MQTT: the broker refused us: Unsupported protocol version"),
         ("20050000022400", "MQTT: the broker takes QoS 0 only"),
         ("200800000527000003ff", "MQTT: the broker takes packets of 1023 bytes only"),
         ("ffffffffffffff", "MQTT: "),
