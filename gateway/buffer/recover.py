@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.buffer.files import Files
     from gateway.buffer.payload import Boot
     from gateway.buffer.ring import Ring
+    from gateway.buffer.segment import Header
     from gateway.core.clock import Anchor
     from gateway.core.reading import Gap
 
@@ -121,7 +122,7 @@ def _take_in(ring: Ring, found: Found) -> bool:
             continue
         if not name.startswith(SEGMENT):
             continue
-        header = unpack_header(_read(ring, name, 0, HEADER_BYTES))
+        header = _header(ring, name)
         if header is not None and header.version != VERSION:
             return False
         segment: Segment | None = None
@@ -141,6 +142,13 @@ def _take_in(ring: Ring, found: Found) -> bool:
     ring.segments = [known[epoch] for epoch in sorted(known)]
     _drop_backward(ring, found)
     return True
+
+
+def _header(ring: Ring, name: str) -> Header | None:
+    try:
+        return unpack_header(_read(ring, name, 0, HEADER_BYTES))
+    except LinkError:  # a sector that cannot be read
+        return None
 
 
 def _without_header(ring: Ring, name: str) -> Segment | None:
