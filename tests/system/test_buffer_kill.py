@@ -14,7 +14,7 @@ import pytest
 
 from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
-from gateway.core.reading import BULK, CRIT, RINGS, Gap, Point, Reading
+from gateway.core.reading import BULK, RINGS, Gap, Point, Reading
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KILLS = 15
