@@ -5,7 +5,12 @@ Values only; what they lead to is `session`'s business, how they are carried out
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from gateway.uplink.lane import Lane
 
 
 class Event(Record):
@@ -99,15 +104,12 @@ class Empty(Event):
 
 
 class Renumbered(Event):
-    """`ring` goes on under another log: what was sent of the old one is void."""
+    """A ring goes on under another log, as `lane` says: what was sent of the old one is void."""
 
-    __slots__ = ("cursor", "known", "log_id", "ring")
+    __slots__ = ("lane",)
 
-    def __init__(self, ring: str, log_id: bytes, cursor: int, known: int) -> None:
-        self.ring = ring
-        self.log_id = log_id
-        self.cursor = cursor
-        self.known = known
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
 
 
 class Changed(Event):

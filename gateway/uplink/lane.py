@@ -30,9 +30,20 @@ class Flight(Record):
 
 
 class Lane:
-    """The state of one ring; `known` is the highest number that may ever have been sent."""
+    """The state of one ring; `known` is the highest number that may ever have been sent.
 
-    def __init__(self, ring: str, log_id: bytes, cursor: int, known: int) -> None:
+    `window` and `items_max` bound the packs in flight and the readings in one: boards have less.
+    """
+
+    def __init__(
+        self,
+        ring: str,
+        log_id: bytes,
+        cursor: int,
+        known: int,
+        window: int = WINDOW,
+        items_max: int = ITEMS_MAX,
+    ) -> None:
         self.ring = ring
         self.log_id = log_id
         self.cursor = cursor
@@ -41,13 +52,14 @@ class Lane:
         self.flights: list[Flight] = []
         self.drained = False  # nothing durable lies beyond `sent`
         self.careful = False  # a pack of this lane is suspected to kill connections
-        self.items_max = ITEMS_MAX
+        self.items_max = items_max
         self.small_until = 0  # packs stay small up to this number
         self.held_until_ms = 0
         self.progress_ms = 0
         self.refusals = 0  # in a row
         self.rejected = 0  # the last item given up
-        self._window = WINDOW
+        self._window = self._window_max = window
+        self._items_limit = items_max
         self._strikes = 0
         self._struck = 0  # first number of the pack the strikes count for
 
@@ -68,7 +80,7 @@ class Lane:
         self.sent = flight.last
         self.known = max(self.known, flight.last)
         if self.sent >= self.small_until and not self.careful:
-            self.items_max = ITEMS_MAX
+            self.items_max = self._items_limit
 
     def acked(self, seq: int, now_ms: int) -> None:
         """Move the cursor to `seq`, which the caller checked; the platform is there."""
@@ -77,17 +89,17 @@ class Lane:
         self.flights = [flight for flight in self.flights if flight.last > seq]
         self.progress_ms = now_ms
         self.refusals = 0
-        self._window = WINDOW
+        self._window = self._window_max
         if self.careful and seq >= self.small_until:
             self.careful = False
-            self.items_max = ITEMS_MAX
+            self.items_max = self._items_limit
 
     def rewind(self, *, probe: bool) -> None:
         """Forget what is in flight and start again after the cursor (go-back-N)."""
         self.flights = []
         self.sent = self.cursor
         self.drained = False
-        self._window = PROBE if probe else WINDOW
+        self._window = PROBE if probe else self._window_max
 
     def shrink(self, first: int, last: int) -> bool:
         """Make smaller packs until `last` is passed; False if it is one item already."""

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from gateway.core.reading import BULK
 from gateway.uplink import events, topics
-from gateway.uplink.lane import SUSPICION, Flight, Lane
+from gateway.uplink.lane import SUSPICION, Flight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from gateway.uplink.events import Action, Event
+    from gateway.uplink.lane import Lane
 
 OFFLINE, CONNECTING, ONLINE = "offline", "connecting", "online"
 
@@ -259,8 +260,8 @@ class Session:
     def _on_renumbered(self, event: events.Renumbered, _now_ms: int) -> None:
         self._loading = None
         for place, lane in enumerate(self.lanes):
-            if lane.ring == event.ring:
-                self.lanes[place] = Lane(event.ring, event.log_id, event.cursor, event.known)
+            if lane.ring == event.lane.ring:
+                self.lanes[place] = event.lane
 
     def _on_changed(self, _event: events.Changed, _now_ms: int) -> None:
         for lane in self.lanes:

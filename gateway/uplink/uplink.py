@@ -15,7 +15,7 @@ from gateway.core.errors import BadReply, TidegateError
 from gateway.core.log import WARNING, Presence, event
 from gateway.core.reading import RINGS
 from gateway.uplink import events, pack, senml, topics
-from gateway.uplink.lane import Lane
+from gateway.uplink.lane import ITEMS_MAX, WINDOW, Lane
 from gateway.uplink.session import HEADER_BYTES, PACKET_TOO_LARGE, Session
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ class Ear:
 class Uplink:
     """Delivers what `source` holds to the platform, for ever; `run` it.
 
-    `deflate` compresses packs if given; `rate` limits bulk packs to so many bytes/s (0 = off).
+    `deflate` compresses packs if given; `rate` limits bulk packs to so many bytes/s (0 = off);
+    `window` packs of at most `items_max` readings are in flight per ring: boards have less room.
     """
 
     def __init__(
@@ -119,6 +120,8 @@ class Uplink:
         random: Callable[[], float],
         deflate: Callable[[bytes], bytes] | None = None,
         rate: int = 0,
+        window: int = WINDOW,
+        items_max: int = ITEMS_MAX,
     ) -> None:
         self.malformed_acks = 0
         self.turns = 0  # of the loop; a watchdog wants to see it grow
@@ -131,6 +134,8 @@ class Uplink:
         self._random = random
         self._deflate = deflate
         self._rate = rate
+        self._window = window
+        self._items_max = items_max
         self._content_type = DEFLATED if deflate else senml.CONTENT_TYPE
         self._link: Link | None = None
         self._session: Session | None = None
@@ -233,8 +238,7 @@ class Uplink:
         batch = await self._source.next_batch(ring, ask.after, ask.items_max, ask.bytes_max)
         log_id = batch.log_id if batch else self._source.log_id(ring)
         if log_id not in [lane.log_id for lane in session.lanes if lane.ring == ring]:
-            lane = self._lane(ring)  # the medium failed, and the ring went on in RAM
-            return events.Renumbered(ring, lane.log_id, lane.cursor, lane.known)
+            return events.Renumbered(self._lane(ring))  # the medium failed; it goes on in RAM
         if batch is None:
             return events.Empty(ring)
         last = batch.seq + len(batch.items) - 1
@@ -276,7 +280,8 @@ class Uplink:
 
     def _lane(self, ring: str) -> Lane:
         source = self._source
-        return Lane(ring, source.log_id(ring), source.cursor(ring), source.last(ring))
+        log_id, cursor, last = source.log_id(ring), source.cursor(ring), source.last(ring)
+        return Lane(ring, log_id, cursor, last, self._window, self._items_max)
 
     async def _connect(self) -> None:
         while True:
