@@ -9,21 +9,22 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from drivers.profile.source_cpython import LIST, MAP, SCALAR, only, read_source
+from gateway.core.duration import milliseconds
+from gateway.core.source_cpython import LIST, MAP, SCALAR, only, read_source
 from gateway.site import Bus, Device, Platform, Site, Storage
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from drivers.profile.report_cpython import Report
-    from drivers.profile.source_cpython import Node
+    from gateway.core.duration import milliseconds
+    from gateway.core.report_cpython import Report
+from gateway.core.source_cpython import Node
 
 MIB = 1 << 20
 DEVICES_MAX = 247  # unit addresses of one Modbus line
 BUSES_MAX = 32
 _STORAGE = Storage("/var/lib/tidegate/buffer", 32 * MIB, 512 * MIB, 10_000)
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _UNITS_BYTES = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 # SenML names (RFC 8428 §4.5.1) and MQTT topic levels, less what shells and URLs stumble over.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -210,19 +211,22 @@ class _Reader:
         return value
 
     def _duration(self, node: Node | None, default: int) -> int:
-        return self._measure(node, _UNITS_MS, "a time such as 500ms, 10s, 5m or 1h", default)
+        if node is None:
+            return default
+        try:
+            return milliseconds(node.text)
+        except ValueError:
+            self._bad(node, f"expected a time such as 500ms, 10s, 5m or 1h, not {node.shown}")
+            return default
 
     def _size(self, node: Node | None, default: int) -> int:
-        return self._measure(node, _UNITS_BYTES, "a size such as 64MiB", default)
-
-    def _measure(self, node: Node | None, units: dict[str, int], wanted: str, default: int) -> int:
         if node is None:
             return default
         found = re.fullmatch(r"([0-9]{1,9})([A-Za-z]+)", node.text)
-        if found is None or found[2] not in units:
-            self._bad(node, f"expected {wanted}, not {node.shown}")
+        if found is None or found[2] not in _UNITS_BYTES:
+            self._bad(node, f"expected a size such as 64MiB, not {node.shown}")
             return default
-        return int(found[1]) * units[found[2]]
+        return int(found[1]) * _UNITS_BYTES[found[2]]
 
     def _bad(self, node: Node, message: str, code: str = "E111") -> None:
         self._report.add(code, node, message)

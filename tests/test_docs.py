@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.profile.source_cpython import read_source
+from gateway.core.source_cpython import read_source
 from gateway.site_cpython import SiteFile
 
 ROOT = Path(__file__).resolve().parent.parent

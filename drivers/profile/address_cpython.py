@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.profile.image import COIL, DISCRETE, HOLDING, INPUT
 
 if TYPE_CHECKING:
-    from drivers.profile.report_cpython import Place, Report
+    from gateway.core.report_cpython import Place, Report
 
 ADDRESS_MAX = 65535
 REFERENCE = 40001  # as `base`: reference numbers, whose first digit names the table

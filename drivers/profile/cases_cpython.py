@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from drivers.profile import schema, values_cpython
 from drivers.profile.address_cpython import wire_address
 from drivers.profile.image import BIT_TABLES, TABLES, width
-from drivers.profile.report_cpython import near
-from drivers.profile.source_cpython import LIST, MAP, SCALAR
+from gateway.core.report_cpython import near
+from gateway.core.source_cpython import LIST, MAP, SCALAR
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from drivers.profile.names_cpython import Names
-    from drivers.profile.report_cpython import Report
-    from drivers.profile.source_cpython import Node
+    from gateway.core.report_cpython import Report
+    from gateway.core.source_cpython import Node
 
     Frame: TypeAlias = "tuple[Node, bytes]"
 

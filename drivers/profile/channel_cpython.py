@@ -13,15 +13,15 @@ from drivers.profile.address_cpython import wire_address
 from drivers.profile.decode import arrange, split_type, words
 from drivers.profile.image import BIT_TABLES, HOLDING
 from drivers.profile.number import from_real
-from drivers.profile.report_cpython import near
-from drivers.profile.source_cpython import Node
 from gateway.core.decimal import Decimal
+from gateway.core.report_cpython import near
+from gateway.core.source_cpython import Node
 
 if TYPE_CHECKING:
     from typing import Any
 
     from drivers.profile.names_cpython import Pattern
-    from drivers.profile.report_cpython import Report
+    from gateway.core.report_cpython import Report
 
 _INTEGERS = ("u", "s", "sm", "bool")
 _NO_UNIT_NEEDED = ("/", "count", "pH")

@@ -14,18 +14,18 @@ from drivers.profile.expr_cpython import BadExpression, UnknownName, compile_tex
 from drivers.profile.image import HOLDING
 from drivers.profile.model import FORMAT, Setting
 from drivers.profile.names_cpython import Names, Pattern, expand, pattern
-from drivers.profile.report_cpython import TooMany, near
-from drivers.profile.source_cpython import LIST, MAP, SCALAR, Node, Source, load_source
 from drivers.profile.write import chosen_settings
 from drivers.profile.write_cpython import read_steps, read_write
 from gateway.core.errors import ConfigError
+from gateway.core.report_cpython import TooMany, near
+from gateway.core.source_cpython import LIST, MAP, SCALAR, Node, Source, load_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from drivers.profile.cases_cpython import Case
-    from drivers.profile.report_cpython import Report
+    from gateway.core.report_cpython import Report
 
 EVERY_MS = 60_000  # poll period of a profile that names none
 GROUPS_MAX = 64

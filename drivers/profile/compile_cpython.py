@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.profile import model, units_cpython
-from drivers.profile.report_cpython import near
-from drivers.profile.source_cpython import SIZE_MAX
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
+from gateway.core.report_cpython import near
+from gateway.core.source_cpython import SIZE_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

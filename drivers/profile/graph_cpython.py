@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from drivers.profile.cases_cpython import Case
     from drivers.profile.channel_cpython import Draft
-    from drivers.profile.report_cpython import Report
     from drivers.profile.slot import Place
+    from gateway.core.report_cpython import Report
 
 
 def check(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from drivers.profile.expr import RESERVED
 from drivers.profile.expr_cpython import UnknownName
 from drivers.profile.folded import CHANNELS_MAX
-from drivers.profile.report_cpython import near
+from gateway.core.report_cpython import near
 
 if TYPE_CHECKING:
-    from drivers.profile.report_cpython import Report
-    from drivers.profile.source_cpython import Node
+    from gateway.core.report_cpython import Report
+    from gateway.core.source_cpython import Node
 
 ID_MAX = 48  # characters; a point's name also holds its device
 _KEY = re.compile(r"([a-z][a-z0-9_]*|)(?:\[([^\]]*)\])?([a-z0-9_]*)")

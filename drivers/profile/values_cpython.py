@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import schema
 from drivers.profile.decode import split_type
-from drivers.profile.report_cpython import near
 from drivers.profile.slot import NEVER, ONCE
-from drivers.profile.source_cpython import LIST, MAP, SCALAR, Node
 from gateway.core.decimal import Decimal, parse
+from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError
+from gateway.core.report_cpython import near
+from gateway.core.source_cpython import LIST, MAP, SCALAR, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
-    from drivers.profile.report_cpython import Report
+    from gateway.core.report_cpython import Report
 
     Reader: TypeAlias = "Callable[[Node, str, Report], Any]"
 
@@ -28,8 +29,6 @@ EVERY_MIN_MS = 50  # a line at 9600 baud needs longer for the shortest exchange
 EVERY_MAX_MS = 31 * 86_400_000
 HEX_MAX = 512  # bytes of one frame, twice what Modbus allows
 
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"([0-9]+)\s*(ms|s|m|min|h|d)")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _TYPES_SHOWN = "bool u8 u16 u24 u32 u48 u64 s8… sm8 sm16 f16 f32 f64 bcd8…64 sbcd8…64 strN hexN"
 _TYPES = [f"{base}{size}" for base in ("u", "s", "bcd", "sbcd") for size in (8, 16, 24, 32, 48, 64)]
@@ -149,10 +148,10 @@ def _type(node: Node, _argument: str, report: Report) -> Any:
 
 
 def _time(node: Node, _argument: str, report: Report) -> Any:
-    found = _DURATION.fullmatch(node.text)
-    if node.kind != SCALAR or not found:
+    try:
+        ms = milliseconds(node.text if node.kind == SCALAR else "")
+    except ValueError:
         return wrong(node, "a time such as 500ms, 10s, 5m or 1h", report)
-    ms = int(found.group(1)) * _UNITS_MS[found.group(2)]
     if ms > EVERY_MAX_MS:
         return wrong(node, "a time of at most 31d", report)
     return ms

@@ -12,15 +12,15 @@ from drivers.profile.address_cpython import wire_address
 from drivers.profile.channel_cpython import numeric
 from drivers.profile.decode import split_type, words
 from drivers.profile.image import COIL, HOLDING
-from drivers.profile.source_cpython import LIST, MAP
+from gateway.core.source_cpython import LIST, MAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from drivers.profile.channel_cpython import Draft
-    from drivers.profile.report_cpython import Report
-    from drivers.profile.source_cpython import Node
+    from gateway.core.report_cpython import Report
+    from gateway.core.source_cpython import Node
 
 STEPS_MAX = 16  # of one write, or of the setup of a device
 _FUNCTIONS = {HOLDING: (6, 16), COIL: (5, 15)}

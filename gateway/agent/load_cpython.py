@@ -12,7 +12,7 @@ from gateway.site_cpython import SiteFile
 
 if TYPE_CHECKING:
     from drivers.profile.model import Profile
-    from drivers.profile.report_cpython import Report
+    from gateway.core.report_cpython import Report
     from gateway.site import Site
 
 

@@ -84,7 +84,7 @@ def test_demo_account_notices_one_reading_taken_away_or_doubled(
     [
         (["--disturb", "agent"], "--disturb and --json need --for TIME"),
         (["--for", "60s", "--disturb", "agnet"], "--disturb agnet: choose of agent, broker"),
-        (["--for", "soon"], "--for soon: a time such as 60s or 5m"),
+        (["--for", "soon"], "--for: 'soon' is no length of time"),
         (["--keep", str(ROOT)], "is not empty"),
     ],
 )

@@ -14,9 +14,10 @@ import tty
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError, LinkError
 from tools.demo import view
-from tools.demo.script import DISTURBANCES, cues, duration_s
+from tools.demo.script import DISTURBANCES, cues
 from tools.demo.world import World
 from tools.fusion.schema import open_readonly
 
@@ -62,7 +63,7 @@ def main(args: argparse.Namespace) -> int:
             if script is None:
                 show.live()
             else:
-                show.scripted(script, duration_s(args.duration))
+                show.scripted(script, milliseconds(args.duration) / 1000)
             found = show.summary()
     finally:
         if not kept:
@@ -211,12 +212,10 @@ def _script(args: argparse.Namespace) -> list[Cue] | None:
             raise ConfigError("--disturb and --json need --for TIME")
         return None
     try:
-        lasts_s = duration_s(args.duration)
-    except ValueError:
-        lasts_s = 0.0
-    if not 0 < lasts_s < 86_400:
-        raise ConfigError(f"--for {args.duration}: a time such as 60s or 5m")
-    return cues(names, lasts_s, args.seed)
+        lasts_ms = milliseconds(args.duration)
+    except ValueError as error:
+        raise ConfigError(f"--for: {error}")
+    return cues(names, lasts_ms / 1000, args.seed)
 
 
 def _told(found: dict[str, object]) -> str:

@@ -44,9 +44,3 @@ def cues(names: Iterable[str], duration_s: float, seed: int) -> list[Cue]:
             found += [Cue(at_s, name, True), Cue(at_s + lasts_s, name, False)]
             at_s += lasts_s + between_s * rng.uniform(0.7, 1.3)
     return sorted(found, key=lambda cue: (cue.at_s, cue.name, not cue.down))
-
-
-def duration_s(text: str) -> float:
-    """Return the seconds of "90", "60s" or "5m"; ValueError otherwise."""
-    scale = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
-    return float(text[:-1]) * scale if scale else float(text)

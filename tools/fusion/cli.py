@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OK, FINDINGS, NO_INPUT, IO_ERROR = 0, 1, 66, 74
-_SPANS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _since_ms(args: argparse.Namespace, now_ms: int) -> int:
 
 
 def _span_ms(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if unit not in _SPANS_MS or not number.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no span: write 90s, 15m, 24h or 7d")
-    return int(number) * _SPANS_MS[unit]
+    try:
+        return milliseconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error))

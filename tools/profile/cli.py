@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from drivers.profile.check_cpython import check_source
-from drivers.profile.source_cpython import read_source
 from gateway.core import cbor
 from gateway.core.errors import ConfigError
+from gateway.core.source_cpython import read_source
 from tools.profile import tester
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import image as images
 from drivers.profile.model import Image, Map, Profile, load
-from drivers.profile.source_cpython import LIST, SCALAR
 from drivers.profile.write import channel_steps
 from drivers.protocol import pdu, rtu
 from gateway.core import cbor
 from gateway.core.decimal import Decimal
 from gateway.core.errors import BadReply, ConfigError, Refused
 from gateway.core.reading import REFUSED
+from gateway.core.source_cpython import LIST, SCALAR
 
 if TYPE_CHECKING:
     from typing import Any
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from drivers.profile.cases_cpython import Case, Frame
     from drivers.profile.check_cpython import Checked
     from drivers.profile.image import Step
-    from drivers.profile.report_cpython import Report
-    from drivers.profile.source_cpython import Node
     from gateway.core.decimal import Number
+    from gateway.core.report_cpython import Report
+    from gateway.core.source_cpython import Node
 
 TOLERANCE = 1e-6  # relative: what a manual rounds when it prints a float
 _TABLES = {1: images.COIL, 2: images.DISCRETE, 3: images.HOLDING, 4: images.INPUT}

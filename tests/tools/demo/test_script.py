@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.demo.script import CALM_S, DISTURBANCES, REST_S, cues, duration_s
+from tools.demo.script import CALM_S, DISTURBANCES, REST_S, cues
 
 NAMES = st.lists(st.sampled_from(sorted(DISTURBANCES)), min_size=1, max_size=4, unique=True)
 
@@ -29,10 +28,3 @@ def test_script_every_thing_broken_comes_back_before_the_end(
 def test_script_a_seed_replays_exactly() -> None:
     assert cues(["agent", "broker"], 60, 7) == cues(["broker", "agent"], 60, 7)
     assert cues(["agent", "broker"], 60, 7) != cues(["agent", "broker"], 60, 8)
-
-
-def test_script_durations_are_read() -> None:
-    assert (duration_s("60s"), duration_s("5m"), duration_s("90")) == (60, 300, 90)
-    for text in ("", "s", "soon"):
-        with pytest.raises(ValueError):
-            duration_s(text)

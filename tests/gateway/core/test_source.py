@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.profile.check_cpython import check_text
-from drivers.profile.report_cpython import ERRORS_MAX
-from drivers.profile.source_cpython import DEPTH_MAX, SIZE_MAX, load_source, only, read_source
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
+from gateway.core.report_cpython import ERRORS_MAX
+from gateway.core.source_cpython import DEPTH_MAX, SIZE_MAX, load_source, only, read_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from drivers.profile.report_cpython import Report, TooMany, near
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
+from gateway.core.report_cpython import Report, TooMany, near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
