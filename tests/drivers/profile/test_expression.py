@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.profile.expr import DEPTH_MAX, NODES_MAX, check, evaluate
 from drivers.profile.expr_cpython import TEXT_MAX, BadExpression, compile_text
 from gateway.core.decimal import Decimal, parse, parts
+from tests.support.fuzz import parser
 
 NAMES = {"a": 3, "b": -2, "c": parse("0.25")}
 
@@ -183,6 +184,7 @@ def test_expression_division_is_right_to_twelve_digits(up: int, down: int, place
     assert isinstance(got, (int, Decimal))
 
 
+@parser
 @given(st.text("abx#0123456789.+-*/%()<>=! 'andortif", max_size=40))
 def test_any_text_compiles_to_sound_code_or_is_refused(text: str) -> None:
     try:

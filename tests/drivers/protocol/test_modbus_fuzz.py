@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from drivers.protocol import ascii as ascii_frames
 from drivers.protocol import identification, mbap, pdu, rtu
 from gateway.core.errors import BadReply, NoReply, Refused, TidegateError
+from tests.support.fuzz import parser
 
 FRAMINGS = (rtu, mbap, ascii_frames)
 REQUESTS = (
@@ -35,6 +36,7 @@ PARTS = st.lists(
 )
 
 
+@parser
 @given(st.sampled_from(FRAMINGS), st.sampled_from(REQUESTS), PARTS)
 def test_reply_readers_survive_anything(framing, asked, parts):
     reader = framing.ReplyReader(17, asked)
@@ -50,6 +52,7 @@ def test_reply_readers_survive_anything(framing, asked, parts):
     assert type(error) is (BadReply if b"".join(parts) else NoReply)
 
 
+@parser
 @given(st.sampled_from(FRAMINGS), st.sampled_from(REQUESTS), st.binary(max_size=300), st.data())
 def test_a_whole_reply_after_serial_noise_is_found_in_any_split(framing, asked, noise, data):
     payload = data.draw(st.binary(min_size=2, max_size=2)) + b"\x01\x00\x00\x00"
@@ -71,6 +74,7 @@ def test_a_whole_reply_after_serial_noise_is_found_in_any_split(framing, asked, 
     assert asked.parse(reply) == body
 
 
+@parser
 @given(st.sampled_from(FRAMINGS), PARTS)
 def test_request_readers_survive_anything(framing, parts):
     reader = framing.RequestReader()
@@ -83,6 +87,7 @@ def test_request_readers_survive_anything(framing, parts):
         return
 
 
+@parser
 @given(st.binary(max_size=260))
 def test_requests_decode_to_themselves_or_are_refused(data):
     try:
@@ -93,6 +98,7 @@ def test_requests_decode_to_themselves_or_are_refused(data):
     assert request.encode() == data
 
 
+@parser
 @given(st.sampled_from(REQUESTS), st.binary(max_size=260))
 def test_replies_parse_or_are_a_project_error(asked, data):
     try:
@@ -102,6 +108,7 @@ def test_replies_parse_or_are_a_project_error(asked, data):
     assert asked.reply(payload) == data
 
 
+@parser
 @given(st.binary(max_size=260))
 def test_identification_survives_anything(data):
     found = identification.Identification(identification.EXTENDED)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.core import cbor
 from gateway.core.decimal import Decimal, decimal
 from gateway.core.errors import BadReply
+from tests.support.fuzz import parser
 
 INTS = st.integers(-(2**64), 2**64 - 1)
 DECIMALS = st.builds(decimal, st.integers(-(2**62), 2**62), st.integers(-9, -1))
@@ -52,6 +53,7 @@ def test_cbor_reads_back_what_it_wrote(value: object) -> None:
     assert cbor.decode(cbor.encode(value), depth_max=20) == value
 
 
+@parser
 @given(st.binary(max_size=200))
 def test_cbor_random_bytes_are_read_or_refused_never_more(data: bytes) -> None:
     try:

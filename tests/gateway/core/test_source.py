@@ -14,6 +14,7 @@ from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import ERRORS_MAX
 from gateway.core.source_cpython import DEPTH_MAX, SIZE_MAX, load_source, only, read_source
+from tests.support.fuzz import parser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +166,7 @@ def test_hostile_file_is_refused_at_once(name: str) -> None:
     assert best < 0.1, f"{best * 1000:.0f} ms"
 
 
+@parser
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_reported(text: str) -> None:
     checked = check_text(text, "a.yaml")

@@ -16,6 +16,7 @@ from gateway.core.decimal import decimal
 from gateway.core.errors import BadReply
 from gateway.core.reading import GOOD, QUALITIES, RINGS, Batch, Gap, Reading
 from gateway.uplink import pack, senml
+from tests.support.fuzz import parser
 
 VECTORS = [
     json.loads(line)
@@ -146,12 +147,14 @@ def test_pack_is_what_any_cbor_writer_would_write(batch: Batch) -> None:
     assert cbor2.dumps(cbor2.loads(data), canonical=True) == data
 
 
+@parser
 @given(st.binary(max_size=200))
 def test_pack_noise_is_a_bad_reply_and_nothing_else(noise: bytes) -> None:
     with pytest.raises(BadReply):
         pack.decode(noise)
 
 
+@parser
 @given(batches, st.data())
 def test_pack_with_a_flipped_bit_never_crashes_the_reader(
     batch: Batch, data: st.DataObject

@@ -15,6 +15,7 @@ from gateway.core.reading import BULK, CRIT, Gap, Reading
 from gateway.uplink import pack, topics
 from gateway.uplink.deflate_cpython import deflate
 from gateway.uplink.topics import Ack
+from tests.support.fuzz import parser
 from tests.tools.fusion import fake
 from tests.tools.fusion.fake import GW, LOG, WALL_MS, gap, gap_message, message, state
 from tests.tools.fusion.platform import NOW, Platform
@@ -295,6 +296,7 @@ SEEDS = [
 ]
 
 
+@parser
 @given(st.lists(st.tuples(st.sampled_from(TOPICS), st.binary(max_size=60)), max_size=5))
 def test_ingest_never_raises_for_random_bytes(messages: list[tuple[str, bytes]]) -> None:
     platform = Platform()
@@ -319,6 +321,7 @@ def test_ingest_never_raises_for_damaged_messages(
     assert len(platform.numbers()) <= 8
 
 
+@parser
 @given(st.text(max_size=20))
 def test_ingest_never_raises_for_random_topics(topic: str) -> None:
     Platform().take((topic, b""), ("sensing/1/" + topic, message(1)[1]))
