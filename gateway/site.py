@@ -11,9 +11,24 @@ if TYPE_CHECKING:
 
 
 class Platform(Record):
-    """Where and how to deliver: `url` mqtt[s]://host:port; files are paths or ""."""
+    """Where and how to deliver: `url` mqtt[s]://host:port; files are paths or "".
 
-    __slots__ = ("ca", "cert", "key", "password_file", "protocol", "url", "username")
+    `deflate` compresses packs, `rate` limits the backlog to bytes/s (0 = not), and snapshot and
+    health are published every `announce_ms`.
+    """
+
+    __slots__ = (
+        "announce_ms",
+        "ca",
+        "cert",
+        "deflate",
+        "key",
+        "password_file",
+        "protocol",
+        "rate",
+        "url",
+        "username",
+    )
 
     def __init__(
         self,
@@ -24,8 +39,14 @@ class Platform(Record):
         key: str = "",
         username: str = "",
         password_file: str = "",
+        deflate: bool = False,
+        rate: int = 0,
+        announce_ms: int = 60_000,
     ) -> None:
         self.url = url
+        self.deflate = deflate
+        self.rate = rate
+        self.announce_ms = announce_ms
         self.protocol = protocol
         self.ca = ca
         self.cert = cert

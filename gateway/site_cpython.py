@@ -33,7 +33,11 @@ _URL = re.compile(r"mqtts?://[^\s/]+")
 _PIN = re.compile(r"[0-9a-f]{16}")
 
 _SITE = ("gateway", "platform", "buffer", "clock", "profiles", "buses")
-_PLATFORM = ("url", "protocol", "ca", "cert", "key", "username", "password_file")
+_ANNOUNCE_MS = 60_000
+_PLATFORM = (
+    *("url", "protocol", "ca", "cert", "key", "username", "password_file"),
+    *("deflate", "rate", "announce"),
+)
 _BUFFER = ("path", "crit", "bulk", "commit")
 _BUS = ("port", "framing", "baud", "parity", "data", "stop", "timeout", "pause", "devices")
 _DEVICE = ("profile", "unit", "every", "settings", "alarm", "pin")
@@ -86,6 +90,9 @@ class _Reader:
             self._text(found.get("url"), _URL, hint, ""),
             self._choice(found.get("protocol"), ("5", "3.1.1"), "5"),
             username=self._text(found.get("username"), None, "a name", ""),
+            deflate=self._choice(found.get("deflate"), ("true", "false"), "false") == "true",
+            rate=self._size(found.get("rate"), 0),
+            announce_ms=self._duration(found.get("announce"), _ANNOUNCE_MS),
             **files,
         )
 

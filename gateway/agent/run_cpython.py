@@ -19,6 +19,7 @@ from gateway.buffer.writer_cpython import open_buffer
 from gateway.core import cbor, clock_cpython, log
 from gateway.core.errors import BadReply
 from gateway.systemd_cpython import notify
+from gateway.uplink.deflate_cpython import deflate
 
 if TYPE_CHECKING:
     import argparse
@@ -58,6 +59,7 @@ class LinuxLeaves:
     wall_ms = staticmethod(clock_cpython.wall_ms)
     observe = staticmethod(clock_cpython.observe)
     random = staticmethod(random.random)
+    deflate = staticmethod(deflate)
 
     def __init__(self, storage: Storage) -> None:
         self._ready = False

@@ -44,10 +44,18 @@ _VERDICTS = {0x00: SENT, 0x10: ABSENT, 0x87: DENIED, PACKET_TOO_LARGE: TOO_LARGE
 
 
 class Session:
-    """The uplink's mind; `random` returns 0 ≤ x < 1, `rate` limits bulk to bytes/s (0 = off)."""
+    """The uplink's mind; `random` returns 0 ≤ x < 1, `rate` limits bulk to bytes/s (0 = off).
+
+    Snapshot and health are announced on connecting and every `announce_ms`.
+    """
 
     def __init__(
-        self, lanes: list[Lane], random: Callable[[], float], now_ms: int, rate: int = 0
+        self,
+        lanes: list[Lane],
+        random: Callable[[], float],
+        now_ms: int,
+        rate: int = 0,
+        announce_ms: int = ANNOUNCE_MS,
     ) -> None:
         self.state = OFFLINE
         self.lanes = lanes  # in the order they are served
@@ -58,6 +66,7 @@ class Session:
             self.counts[f"puback_{verdict}"] = 0
         self._random = random
         self._rate = rate
+        self._announce_every_ms = announce_ms
         self._out: list[Action] = []
         self._attempt = 0
         self._online_ms = 0
@@ -111,7 +120,7 @@ class Session:
                 self._trouble("nobody subscribes" if self._absent else "no acknowledgement", now_ms)
                 lane.rewind(probe=True)
         if now_ms >= self._announce_ms:
-            self._announce_ms = now_ms + ANNOUNCE_MS
+            self._announce_ms = now_ms + self._announce_every_ms
             self._due = [kind for kind in self._due if kind == topics.STATE]
             self._due += [topics.NOW, topics.HEALTH]
         while not self._full():

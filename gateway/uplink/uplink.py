@@ -16,7 +16,7 @@ from gateway.core.log import WARNING, Presence, event
 from gateway.core.reading import RINGS
 from gateway.uplink import events, pack, senml, topics
 from gateway.uplink.lane import ITEMS_MAX, WINDOW, Lane
-from gateway.uplink.session import HEADER_BYTES, PACKET_TOO_LARGE, Session
+from gateway.uplink.session import ANNOUNCE_MS, HEADER_BYTES, PACKET_TOO_LARGE, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -122,6 +122,7 @@ class Uplink:
         rate: int = 0,
         window: int = WINDOW,
         items_max: int = ITEMS_MAX,
+        announce_ms: int = ANNOUNCE_MS,
     ) -> None:
         self.malformed_acks = 0
         self.turns = 0  # of the loop; a watchdog wants to see it grow
@@ -134,6 +135,7 @@ class Uplink:
         self._random = random
         self._deflate = deflate
         self._rate = rate
+        self._announce_ms = announce_ms
         self._window = window
         self._items_max = items_max
         self._content_type = DEFLATED if deflate else senml.CONTENT_TYPE
@@ -187,7 +189,9 @@ class Uplink:
 
     async def _serve(self) -> None:
         lanes = [self._lane(ring) for ring in RINGS]
-        session = self._session = Session(lanes, self._random, aio.now_ms(), self._rate)
+        session = self._session = Session(
+            lanes, self._random, aio.now_ms(), self._rate, self._announce_ms
+        )
         while True:
             self.turns += 1
             await self._tell(session, self._events.pop(0) if self._events else events.Tick())

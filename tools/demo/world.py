@@ -27,7 +27,7 @@ NOISE = "0.002"  # bytes damaged on the serial line while there is noise; a tent
 _SITE = """\
 # The demonstration's site; `tidegate check --site` and `tidegate explain --site` read it too.
 gateway: {gateway}
-platform: mqtt://127.0.0.1:{broker_port}
+platform: {{url: "mqtt://127.0.0.1:{broker_port}", announce: 2s}}
 clock: system
 buffer: {{path: {directory}/buffer, crit: 4MiB, bulk: 16MiB, commit: 1s}}
 buses:

@@ -12,6 +12,7 @@ from gateway.buffer.store import Settings
 from gateway.core import aio, cbor
 from gateway.core.errors import LinkError
 from gateway.uplink import pack, topics
+from gateway.uplink.deflate_cpython import deflate, inflate, is_deflated
 from tests.support.disk import SimDisk
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Platform:
     def __init__(self) -> None:
         self.arrived: dict[tuple[str, int], pack.Sample | object] = {}
         self.repeats = 0
+        self.deflated = 0
         self.retained: dict[str, bytes] = {}
         self._ear: Ear | None = None
 
@@ -80,7 +82,8 @@ class Platform:
         if retain:
             self.retained[kind] = payload
             return
-        found = pack.decode(payload)
+        self.deflated += is_deflated(payload)
+        found = pack.decode(inflate(payload, 65_536) if is_deflated(payload) else payload)
         for place, item in enumerate(found.items, found.seq):
             self.repeats += (ring, place) in self.arrived
             self.arrived[ring, place] = item
@@ -136,6 +139,9 @@ class FakeLeaves:
 
     def wall_ms(self) -> int:
         return WALL_MS + aio.now_ms()
+
+    def deflate(self, data: bytes) -> bytes:
+        return deflate(data)
 
     def random(self) -> float:
         return 0.5

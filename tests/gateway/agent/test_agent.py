@@ -22,6 +22,7 @@ from tools.sim.sensors import SensorSlave, sensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+URL = "mqtt://127.0.0.1:1883"
 SITE = """\
 gateway: 330482-0017
 platform: mqtt://127.0.0.1:1883
@@ -50,14 +51,15 @@ def live(
     leaves: FakeLeaves,
     seconds: float,
     meanwhile: Callable[[float], None] | None = None,
+    site: str = SITE,
 ) -> None:
     """Let an agent of SITE live for `seconds`, telling `meanwhile` every second."""
     path = folder / "site.yaml"
-    path.write_text(SITE)
-    site, plan = Loaded(path).require()
+    path.write_text(site)
+    found, plan = Loaded(path).require()
 
     async def main() -> None:
-        task = asyncio.ensure_future(Agent(site, plan, leaves).run())
+        task = asyncio.ensure_future(Agent(found, plan, leaves).run())
         for second in range(int(seconds)):
             await asyncio.sleep(1)
             if task.done():
@@ -141,6 +143,14 @@ def test_agent_watchdog_starves_when_the_storage_hangs(tmp_path: Path) -> None:
     live(tmp_path, leaves, 30 + 2 * STORE_LIMIT_MS / 1000, hang)
     fed = [when for when, (_, alive) in enumerate(leaves.heard) if alive]
     assert 5 <= len(fed) <= 8  # every five seconds for thirty, and no more
+
+
+def test_agent_deflates_and_announces_as_the_site_says(tmp_path: Path) -> None:
+    platform = Platform()
+    words = "{url: mqtt://127.0.0.1:1883, deflate: true, rate: 64KiB, announce: 3s}"
+    live(tmp_path, FakeLeaves(slaves(), platform), 20, site=SITE.replace(URL, words))
+    assert platform.deflated >= 3
+    assert platform.told("health")["uptime_ms"] >= 16_000
 
 
 def test_agent_status_line_is_the_accounting_identity(tmp_path: Path) -> None:
