@@ -166,7 +166,7 @@ class Show:
             return ["the platform's database is not there yet"]
         now_ms = time.time_ns() // 1_000_000
         lines = view.table(view.rows(database, now_ms), lines_max)
-        return [*lines, "", view.accounting(view.counts(database), view.arrived(database))]
+        return [*lines, "", *view.accounting(view.counts(database), view.arrived(database))]
 
     def _arrived(self) -> bool:
         database = self._opened()

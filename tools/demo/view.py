@@ -87,10 +87,10 @@ def _fitting(devices: list[list[Row]], lines_max: int) -> list[Row]:
     return [row for device in devices for row in device[:each]][:lines_max]
 
 
-def accounting(health: dict[str, Any] | None, platform: int) -> str:
-    """Return the accounting identity next to what the platform itself holds."""
+def accounting(health: dict[str, Any] | None, platform: int) -> list[str]:
+    """Return the accounting identity, and below it what the platform itself holds."""
     gateway = summary(health) if health else "the gateway has not reported yet"
-    return f"gateway: {gateway}\nplatform: {platform} readings in its database"
+    return [f"gateway:  {gateway}", f"platform: {platform} readings in its database"]
 
 
 def _shown(value: Any, exact: str | None, unit: str, quality: str | None) -> str:
