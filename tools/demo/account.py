@@ -64,7 +64,11 @@ def account(world: World, first_value_s: float | None) -> dict[str, object]:
     time.sleep(SETTLE_S)
     disk = Disk(world.buffer)
     database = open_readonly(world.database)
-    found = {**compare(disk, database), "first_value_s": round(first_value_s or 0.0, 2), "restarts": restarts}
+    found = {
+        **compare(disk, database),
+        "first_value_s": round(first_value_s or 0.0, 2),
+        "restarts": restarts,
+    }
     return {"schema": "tidegate.demo/1", **found}
 
 
