@@ -128,6 +128,8 @@ def _become_mosquitto(port: int, mqtt311_port: int) -> None:
     text = _MOSQUITTO_CONF.format(port=port)
     if mqtt311_port:
         text += f"listener {mqtt311_port} 127.0.0.1\n"
+    if os.geteuid() == 0:
+        text += "user root\n"  # changing user would undo its dying with its parent
     program = _mosquitto() or MOSQUITTO
     file = os.memfd_create("broker.conf", 0)  # not closed by exec: mosquitto reads it
     os.write(file, text.encode())
