@@ -56,7 +56,7 @@ class Disk:
             entry = walker.next()
 
 
-def account(world: World, first_value_s: float | None) -> dict[str, object]:
+def account(world: World, first_value_s: float) -> dict[str, object]:
     """Cut the agent's power, let the platform finish, and return the summary."""
     restarts = world.restarts()
     world.shake("agent", True)
@@ -66,7 +66,7 @@ def account(world: World, first_value_s: float | None) -> dict[str, object]:
     database = open_readonly(world.database)
     found = {
         **compare(disk, database),
-        "first_value_s": round(first_value_s or 0.0, 2),
+        "first_value_s": round(first_value_s, 2),
         "restarts": restarts,
     }
     return {"schema": "tidegate.demo/1", **found}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError, LinkError
 from tools.demo import view
+from tools.demo.account import account
 from tools.demo.script import DISTURBANCES, cues
 from tools.demo.world import World
 from tools.fusion.schema import open_readonly
@@ -59,12 +60,12 @@ def main(args: argparse.Namespace) -> int:
         with World(directory, args.seed) as world:
             show = Show(world, quiet=args.json)
             world.start()
-            show.wait_for_first_value()
+            first_value_s = show.wait_for_first_value()
             if script is None:
                 show.live()
             else:
                 show.scripted(script, milliseconds(args.duration) / 1000)
-            found = show.summary()
+            found = account(world, first_value_s)
     finally:
         if not kept:
             shutil.rmtree(directory, ignore_errors=True)
@@ -80,20 +81,20 @@ class Show:
         self._quiet = quiet
         self._terminal = sys.stdout.isatty() and not quiet
         self._started_s = time.monotonic()
-        self._first_value_s: float | None = None
         self._database: sqlite3.Connection | None = None
         self._mend_at: dict[str, float] = {}
 
-    def wait_for_first_value(self) -> None:
-        """Return when the platform's database holds a value; LinkError naming what failed."""
+    def wait_for_first_value(self) -> float:
+        """Return after how many seconds a value arrived; LinkError naming what failed."""
         self._say("starting sensors, broker, platform and gateway …")
         while not self._arrived():
             if time.monotonic() - self._started_s > FIRST_VALUE_S:
                 raise LinkError(f"no value arrived in {FIRST_VALUE_S:.0f} s: {self._why()}")
             self._check_alive()
             time.sleep(0.05)
-        self._first_value_s = time.monotonic() - self._started_s
-        self._say(f"first value in the platform's database after {self._first_value_s:.1f} s")
+        took_s = time.monotonic() - self._started_s
+        self._say(f"first value in the platform's database after {took_s:.1f} s")
+        return took_s
 
     def live(self) -> None:
         """Draw and take keys until `q`, Ctrl-C or the end of the input."""
@@ -119,12 +120,6 @@ class Show:
             self._world.shake(cue.name, cue.down)
             self._say(f"{cue.at_s:6.1f} s  {cue.name} {'breaks' if cue.down else 'is back'}")
         self._idle_until(start_s + lasts_s)
-
-    def summary(self) -> dict[str, object]:
-        """End the performance with a power cut and count every reading on both sides."""
-        from tools.demo.account import account
-
-        return account(self._world, self._first_value_s)
 
     def _turn(self) -> bool:
         self._draw()
