@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COMMAND, ALARM, ORDINARY = 0, 1, 2  # lanes: the lowest number goes first
 ONCE = 0  # a period: asked until it succeeds, then not again
 
-URGENT_MAX = 8  # commands and alarm polls in a row, before an ordinary poll that is due goes first
+URGENT_MAX = 8  # polls of higher lanes in a row, before what is due in a lower one goes first
 COMMANDS_MAX = 32  # waiting at a time; more would be stale before they ran
 RETRY_FIRST_MS = 1_000  # after the first failure of what is asked once, doubled each time
 RETRY_MAX_MS = 60_000
@@ -103,7 +103,7 @@ class Schedule:
         self.items = list(items)
         self.closed = False
         self._commands: list[Item] = []
-        self._urgent = 0  # commands and alarm polls since the last ordinary one
+        self._passed = [0, 0, 0]  # by lane: how many of higher lanes went first in a row
         for item, phase_ms in zip(self.items, phases_ms([one.period_ms for one in self.items])):
             item.start(start_ms, phase_ms)
 
@@ -123,11 +123,13 @@ class Schedule:
         if self._commands:
             first[COMMAND] = self._commands[0]
         found = first[COMMAND] or first[ALARM] or first[ORDINARY]
-        if self._urgent >= URGENT_MAX and first[ORDINARY]:
-            found = first[ORDINARY]
+        for lane in (ORDINARY, ALARM):
+            if self._passed[lane] >= URGENT_MAX and first[lane]:
+                found = first[lane]
         if found is None:
             return None, soonest_ms
-        self._urgent = 0 if found.lane == ORDINARY else self._urgent + 1
+        for lane in (ALARM, ORDINARY):
+            self._passed[lane] = self._passed[lane] + 1 if found.lane < lane else 0
         if found.lane == COMMAND:
             self._commands.pop(0)
         found.began(now_ms)

@@ -69,6 +69,21 @@ def test_schedule_a_flood_of_commands_leaves_room_for_polls():
     assert sorted([key for key in keys if key != "poll"]) == list(range(COMMANDS_MAX))
 
 
+def test_schedule_a_flood_of_commands_does_not_silence_alarms():
+    schedule = Schedule([Item("poll", 10), Item("alarm", 10, ALARM)], 0)
+    keys, now_ms = [], 0
+    for _ in range(100):
+        while schedule.submit("command"):
+            pass
+        item, _ = schedule.next(now_ms)
+        keys.append(item.key)
+        now_ms += 10
+        schedule.done(item, now_ms)
+    assert keys.index("alarm") == URGENT_MAX
+    assert 9 <= keys.count("alarm") <= 12
+    assert 9 <= keys.count("poll") <= 12
+
+
 def test_schedule_missed_ticks_are_counted_and_never_queued():
     schedule = Schedule([Item("a", 1000)], 0)
     log = run(schedule, 34_000, 1700)
