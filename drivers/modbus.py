@@ -15,7 +15,7 @@ from drivers.profile.slot import ONCE
 from drivers.protocol import pdu
 from drivers.protocol.refusal import ILLEGAL_ADDRESS, ILLEGAL_VALUE, may_succeed_later
 from gateway.core import aio, log
-from gateway.core.errors import BadReply, LinkError, NoReply, Refused
+from gateway.core.errors import BadReply, ConfigError, LinkError, NoReply, Refused
 from gateway.core.reading import BAD_REPLY, NO_REPLY, REFUSED, Reading
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class ModbusDevice:
         if the device says yes and then holds something else.
         """
         catch = _Catch("")
-        for step in self.map.write(channel, value):
+        for step in self.map.write(channel, value, self._known):
             await self._carry_out(step, catch)
         return self._readings(catch, [], None)
 
@@ -239,13 +239,15 @@ class ModbusDevice:
         except Refused as error:
             catch.later = may_succeed_later(error.code)
             self._note("setup", str(error))
+        except ConfigError as error:  # what the device said leads to a value no register holds
+            self._note("setup", str(error))
         except BadReply:
             catch.later = True
         except (NoReply, LinkError) as error:
             catch.stop(error)
 
     async def _carry_out(self, step: Step, catch: _Catch) -> None:
-        await self.unit.ask(_write_request(step))
+        await self.unit.ask(write_request(step))
         if step.wait_ms:
             await aio.sleep_ms(step.wait_ms)
         if step.read_back:
@@ -259,6 +261,17 @@ class ModbusDevice:
     def _note(self, what: str, text: str) -> None:
         self.notes[what] = text
         log.event(log.WARNING, what, device=self.name, why=text)
+
+
+def write_request(step: Step) -> pdu.Request:
+    """Return the request that carries out one step; ConfigError if a request cannot hold it."""
+    if step.function == pdu.WRITE_COIL:
+        return pdu.write_coil(step.address, bool(step.values[0]))
+    if step.function == pdu.WRITE_REGISTER:
+        return pdu.write_register(step.address, step.values[0])
+    if step.function == pdu.WRITE_COILS:
+        return pdu.write_coils(step.address, [bool(value) for value in step.values])
+    return pdu.write_registers(step.address, step.values)
 
 
 class _Group:
@@ -299,16 +312,6 @@ class _Catch:
         """Note why there is nothing of `span`."""
         self.image.fail(span.table, span.address, span.count, quality)
         self.later |= quality != REFUSED
-
-
-def _write_request(step: Step) -> pdu.Request:
-    if step.function == pdu.WRITE_COIL:
-        return pdu.write_coil(step.address, bool(step.values[0]))
-    if step.function == pdu.WRITE_REGISTER:
-        return pdu.write_register(step.address, step.values[0])
-    if step.function == pdu.WRITE_COILS:
-        return pdu.write_coils(step.address, [bool(value) for value in step.values])
-    return pdu.write_registers(step.address, step.values)
 
 
 def _as_read(step: Step) -> bytes:

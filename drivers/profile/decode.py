@@ -123,7 +123,10 @@ class Layout:
     def _packed_text(self, value: Any) -> bytes:
         if not isinstance(value, str):
             raise ConfigError(f"{value} is no text")
-        data = value.encode() if self.base == "str" else bytes.fromhex(value)
+        try:
+            data = value.encode() if self.base == "str" else binascii.unhexlify(value)
+        except ValueError:
+            raise ConfigError(f"{value!r} is not hexadecimal")
         if len(data) > self.size:
             raise ConfigError(f"{value!r} is longer than {self.size} bytes")
         return data + bytes(2 * self.words - len(data))
@@ -175,7 +178,7 @@ def _real(pattern: int, size: int) -> Any:
 
 def _real_pattern(value: Any, size: int) -> int:
     form = _FLOATS[size][0]
-    if isinstance(value, str) or (size == 16 and abs(float(value)) > 65504):
+    if value is None or isinstance(value, str) or (size == 16 and abs(float(value)) > 65504):
         raise ConfigError(f"{value} does not fit f{size}")
     return int.from_bytes(struct.pack(form, float(value)), "big")
 

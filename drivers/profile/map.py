@@ -101,11 +101,18 @@ class Map:
                 readings.append((slot.id, wire_value, quality))
         return readings
 
-    def write(self, channel: str, value: Any) -> list[Step]:
-        """Return the steps that set `channel` to `value` (wire unit); ConfigError if illegal."""
+    def write(self, channel: str, value: Any, known: dict[str, Any] | None = None) -> list[Step]:
+        """Return the steps that set `channel` to `value` (wire unit); ConfigError if illegal.
+
+        Of alternatives the first that holds is written, never one that may stand elsewhere.
+        """
         for place in self.places(channel):
-            if place.channel.writable:
-                return write.channel_steps(place, value, self.settings)
+            applies = place.applies(known or {}, self.settings)
+            if not place.channel.writable or applies is False:
+                continue
+            if applies is None:
+                raise ConfigError(f"channel {channel!r}: the device did not say yet if it has it")
+            return write.channel_steps(place, value, self.settings)
         raise ConfigError(f"channel {channel!r} cannot be written")
 
     def places(self, channel: str) -> list[Place]:

@@ -161,7 +161,7 @@ def _step(
     table: str, address: int, data: bytes, function: int, wait_ms: int, read_back: bool
 ) -> Step:
     if table in BIT_TABLES:
-        values: tuple[int, ...] = (1 if data[-1] else 0,)
+        values: tuple[int, ...] = (1 if any(data) else 0,)  # 0xFF00 is how Modbus says on
         return Step(table, function or WRITE_COIL, address, values, wait_ms, read_back)
     values = tuple([data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)])
     if not function:

@@ -190,3 +190,34 @@ def test_modbus_a_write_that_is_accepted_and_ignored_is_refused() -> None:
             await dev.write("limit", 20)
 
     virtual.run(main())
+
+
+def test_modbus_a_write_goes_where_the_device_has_the_channel() -> None:
+    slave = Slave({1: {"holding": {0: 3, 10: 0, 20: 0}}})
+    rows = """channels:
+  version: {at: 0, every: once, hidden: true}
+  limit:
+    - {at: 10, if: version < 2, write: true}
+    - {at: 20, if: version >= 2, write: true}"""
+
+    async def main() -> None:
+        dev = device(Wire(slave), rows)
+        with pytest.raises(ConfigError, match="did not say yet"):
+            await dev.write("limit", 7)
+        await polls(dev, 1)
+        await dev.write("limit", 7)
+        assert slave.tables[1]["holding"] == {0: 3, 10: 0, 20: 7}
+
+    virtual.run(main())
+
+
+def test_modbus_a_setup_that_fits_no_register_is_noted_and_the_polls_go_on() -> None:
+    slave = Slave({1: {"holding": {0: 2, 5: 0}}})
+    rows = "setup: [{at: 5, value: a * 60000}]\nidentify: a > 0\nchannels:\n  a: {at: 0}"
+
+    async def main() -> None:
+        dev = device(Wire(slave), rows)
+        assert qualities(await polls(dev, 2)) == {"a": GOOD}
+        assert "120000 does not fit" in dev.notes["setup"]
+
+    virtual.run(main())

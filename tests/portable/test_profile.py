@@ -235,6 +235,34 @@ def test_profile_illegal_writes_are_refused():
     assert "cannot be written" in refused(lambda: found.write("nobody", 1))
 
 
+def test_profile_a_write_goes_to_the_alternative_that_holds():
+    rows = [
+        {"id": "version", "at": 0},
+        {"id": "limit", "at": 10, "if": ["version", 2, "<"], "write": {}},
+        {"id": "limit", "at": 20, "if": ["version", 5, "<"], "write": {}},
+    ]
+    found = device(rows)
+    assert [step.address for step in found.write("limit", 1, {"version": 1})] == [10]
+    assert [step.address for step in found.write("limit", 1, {"version": 3})] == [20]
+    assert "cannot be written" in refused(lambda: found.write("limit", 1, {"version": 7}))
+    assert "did not say yet" in refused(lambda: found.write("limit", 1, {}))
+
+
+def test_profile_a_coil_is_on_at_any_value_but_zero():
+    for value, bit in ((0xFF00, 1), (1, 1), (0, 0)):
+        steps = [{"at": 5, "in": "coil", "value": [value]}]
+        found = device([{"id": "a", "at": 1, "write": {"steps": steps}}])
+        assert found.write("a", 1) == [Step("coil", 5, 5, (bit,), 0, False)]
+
+
+def test_profile_what_no_register_holds_is_refused():
+    steps = [{"at": 5, "type": "f32", "value": ["x", 0, "/"]}]
+    found = device([{"id": "a", "at": 1, "write": {"steps": steps}}])
+    assert "None does not fit" in refused(lambda: found.write("a", 1))
+    found = device([{"id": "a", "at": 1, "type": "hex2", "write": {}}])
+    assert "'zz' is not hexadecimal" in refused(lambda: found.write("a", "zz"))
+
+
 def test_profile_write_steps_are_computed_and_wait():
     steps = [
         {"at": 100, "value": [0x55AA], "wait": 50},

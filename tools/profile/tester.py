@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drivers.modbus import write_request
 from drivers.profile import image as images
 from drivers.profile.model import Image, Map, Profile, load
 from drivers.profile.write import channel_steps
@@ -179,7 +180,7 @@ def _write(case: Case, device: Map, report: Report) -> int:
             compared += 1
             if not _sound(frame, report, True):
                 continue
-            made = bytes((frame[1][0],)) + request_of(step).encode()
+            made = bytes((frame[1][0],)) + write_request(step).encode()
             made += rtu.crc(made)
             if made != frame[1]:
                 report.add("E063", frame[0], f"the write sends {_hex(made)}")
@@ -192,17 +193,6 @@ def _steps(device: Map, name: str, value: Any) -> list[Step]:
     if place is None:
         raise ConfigError("it is read-only")
     return channel_steps(place, place.on_the_wire(value), device.settings)
-
-
-def request_of(step: Step) -> pdu.Request:
-    """Return the Modbus request that carries out one step."""
-    if step.function == pdu.WRITE_COIL:
-        return pdu.write_coil(step.address, bool(step.values[0]))
-    if step.function == pdu.WRITE_REGISTER:
-        return pdu.write_register(step.address, step.values[0])
-    if step.function == pdu.WRITE_COILS:
-        return pdu.write_coils(step.address, [bool(value) for value in step.values])
-    return pdu.write_registers(step.address, step.values)
 
 
 def _hex(data: bytes) -> str:
