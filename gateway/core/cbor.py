@@ -128,7 +128,7 @@ class _Reader:
         if major == _MAP:
             self._fits(2 * number)
             return self._map(number, depth - 1)
-        return self._tagged(number, depth - 1)
+        return self._tagged(number)
 
     def _head(self) -> tuple[int, int, int]:
         first = self._take(1)[0]
@@ -177,13 +177,13 @@ class _Reader:
             found[key] = item
         return found
 
-    def _tagged(self, tag: int, depth: int) -> Any:
+    def _tagged(self, tag: int) -> Any:
         if tag != _DECIMAL_TAG:
             raise self._bad(f"tag {tag}")
-        pair = self.item(depth + 1)
-        if not isinstance(pair, list) or len(pair) != 2:
+        major, _, count = self._head()
+        if major != _ARRAY or count != 2:
             raise self._bad("a decimal fraction is not two integers")
-        exponent, mantissa = pair
+        exponent, mantissa = self.item(0), self.item(0)
         if not _is_int(exponent) or not _is_int(mantissa):
             raise self._bad("a decimal fraction is not two integers")
         if not EXPONENT_MIN <= exponent <= EXPONENT_MAX:
