@@ -42,6 +42,7 @@ VOID_JUMP = 1 << 20  # more numbers than a segment holds: skipped when nobody kn
 BOOT_JUMP = 1000  # more boots than a lost segment is likely to have seen
 
 _BLOCK_BYTES = 4096
+_EPOCHS = 1 << 32  # as many as a header can name
 _TORN_COUNT_MAX = 4096  # a torn header that claims more readings than RAM held is not believed
 
 
@@ -153,11 +154,14 @@ def _header(ring: Ring, name: str) -> Header | None:
 
 def _without_header(ring: Ring, name: str) -> Segment | None:
     # The records still say everything, if the name says the epoch.
-    digits = name[len(SEGMENT) : -len(SUFFIX)]
-    if not digits.isdigit():
+    try:
+        epoch = int(name[len(SEGMENT) : -len(SUFFIX)])
+    except ValueError:
+        return None
+    if not 0 < epoch < _EPOCHS:
         return None
     size = ring.files.size(ring.path(name))
-    segment = Segment(name, int(digits), 0, size)
+    segment = Segment(name, epoch, 0, size)
     entry = walk(ring, segment, 0).next()
     if entry is None or entry.prio != ring.prio:
         return None

@@ -270,3 +270,15 @@ def test_damage_unreadable_sector_is_a_gap(sector: int) -> None:
     assert bool(gaps) == (sector > 0)
     served = [item for item in world.sent.values() if isinstance(item, Reading)]
     assert served
+
+
+@pytest.mark.parametrize("digits", ["99999999999", "\xb2", "00000001-7"])
+def test_damage_a_file_with_a_name_of_no_segment_never_stops_a_start(digits: str) -> None:
+    past = life(2)
+    disk = past.disk.copy()
+    disk.names_seen[f"crit/s-{digits}.sgl"] = Inode(SMALL.segment_bytes)
+    world = past.fork(disk)
+    world.start()
+    assert f"crit/s-{digits}.sgl" not in disk.names_seen
+    world.drain()
+    world.check()
