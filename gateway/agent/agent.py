@@ -157,7 +157,7 @@ class Agent:
         """Feed the watchdog, but only while poll, store and uplink have all moved."""
         turns = -1
         while True:
-            await self._buffer.touch()
+            await self._buffer.answered()
             now_ms = aio.now_ms()
             self._beats.beat("store", now_ms)
             if uplink.turns != turns:

@@ -59,6 +59,7 @@ class Buffer:
         self._state = store.state()
         self._counts = store.counts()
         self._anchors = list(store.anchors)
+        self._sampled = self._counts["sampled"]  # counted here, where readings come in
         self._acks: dict[str, int] = {}
         self._queue = Work()
         self._queued = 0  # readings in the queue
@@ -112,12 +113,11 @@ class Buffer:
 
     def anchor(self, anchor: Anchor) -> None:
         """Store a TIME record with the next commit."""
-        self._anchors.append(anchor)
         self._queue.anchors.append(anchor)
         self._touch()
 
     def anchors(self) -> list[Anchor]:
-        """Return the anchors known from disk and since."""
+        """Return the anchors that were on disk when the buffer was opened."""
         return list(self._anchors)
 
     def add(self, ring: str, readings: list[Reading]) -> None:
@@ -132,6 +132,7 @@ class Buffer:
             packed = pack_reading(dt_ms, number, reading.value, reading.quality)
             group.readings.append(packed)
             group.size_bytes += len(packed)
+        self._sampled += len(readings)
         self._queued += len(readings)
         while self._queued and self._queued + self._flying > READINGS_MAX:
             self._drop_one()
@@ -166,16 +167,12 @@ class Buffer:
             save = self._cursor_moved and started_ms - self._saved_ms >= CURSOR_MS
             if save:
                 self._cursor_moved, self._saved_ms = False, started_ms
-            before = self._state
             try:
                 await self._do(self._store_work, work, save)
             finally:
                 self._flying = self._flying_dropped = 0
             if aio.now_ms() - started_ms >= SLOW_MS:
                 self.slow_commits += 1
-            for ring in RINGS:
-                if self._state[ring][2] != before[ring][2]:
-                    self.changed.set()
 
     async def next_batch(
         self, ring: str, after_seq: int, readings_max: int = 64, bytes_max: int = 8192
@@ -218,11 +215,14 @@ class Buffer:
         self.changed.set()
 
     def counts(self) -> dict[str, Any]:
-        """Return sampled = delivered + gaps + buffered, what waits in RAM included, and health."""
+        """Return sampled, delivered, gaps and buffered, what waits in RAM included, and health.
+
+        The first is counted on its own: if it is not the sum of the others, a reading was lost.
+        """
         waiting = self._queued + self._flying
         dropped = sum(self._queue.dropped.values()) + self._flying_dropped
         found: dict[str, Any] = dict(self._counts)
-        found["sampled"] += waiting + dropped
+        found["sampled"] = self._sampled
         found["gaps"] += dropped
         found["buffered"] += waiting
         found["durable"] = self.durable
@@ -230,7 +230,7 @@ class Buffer:
         found["slow_commits"] = self.slow_commits
         return found
 
-    async def touch(self) -> None:
+    async def answered(self) -> None:
         """Return once the storage side has answered: a watchdog wants to see that it does."""
         async with self._one:
             await self._job(self._store.state)
@@ -280,7 +280,11 @@ class Buffer:
         for ring in acks:
             log_id, _, last = self._state[ring]
             self._state[ring] = log_id, acks[ring], last
+        before = self._state
         answer, self._state, self._counts, error = await self._job(self._beside, acks, work, given)
+        for ring in RINGS:  # reading may note damage, which is then there to be read
+            if self._state[ring][2] != before[ring][2]:
+                self.changed.set()
         if error is not None:
             log.event(log.ERROR, "buffer-volatile", why=error)
             self._acks = {}  # they name numbers of the old logs

@@ -125,9 +125,8 @@ class Store:
             self._readers[ring] = Reader(self.rings[ring], self.books, other)
         for ring in RINGS:
             for first, last, readings, void in found[ring].lost:
-                if (
-                    self.books.skip(ring, first) <= last
-                ):  # a start before this one may have noted it
+                # A start before this one may have noted it.
+                if self.books.skip(ring, first) <= last:
                     gap = Gap(ring, self.rings[ring].log_id, first, last, readings, "corrupt")
                     self._note(gap, void=void)
         for ring in RINGS:
@@ -332,17 +331,19 @@ class Store:
         for group in groups:
             payload = pack_data(self.boot, group.t0_ms, group.readings)
             drafts.append(Draft(DATA, len(group.readings), payload))
-        first = ring.next_seq
         try:
             self._append(ring, drafts)
         finally:
-            done = ring.next_seq - first
-            while groups and len(groups[0].readings) <= done:
-                done -= len(groups.pop(0).readings)
+            groups[: max(len(groups) - len(drafts), 0)] = []
 
     def _append(self, ring: Ring, drafts: list[Draft]) -> None:
+        """Make `drafts` durable; what has become so is taken out, also when LinkError ends it."""
         while drafts:
-            drafts = drafts[ring.append(drafts) :]
+            if not ring.fits(drafts[:1]):
+                ring.roll()
+                # While the fresh segment has room: giving up the oldest writes notes.
+                self._tidy()
+            drafts[: ring.append(drafts)] = []
             self._tidy()
 
     def _opening(self, ring: Ring) -> list[Draft]:

@@ -15,6 +15,7 @@ from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
 from gateway.core import aio
 from gateway.core.clock import Anchor
+from gateway.core.errors import LinkError
 from gateway.core.reading import BULK, CRIT, RINGS, Gap, Point, Reading
 from tests.support import virtual
 from tests.support.disk import SimDisk
@@ -202,6 +203,67 @@ def test_buffer_one_batch_is_of_one_boot_and_within_its_limits() -> None:
     virtual.run(story())
 
 
+def test_buffer_a_flood_of_alarms_evicts_and_stays_durable() -> None:
+    """One commit larger than a segment: there is always room to note what it pushes out."""
+
+    async def story() -> None:
+        small = Settings(3 * 16_384, 3 * 16_384, 16_384, 10_000)
+        more: dict[str, Any] = {"kernel": "k", "version": "0", "random": Random(1).randbytes}
+        buffer = await Buffer.open(SimDisk(), small, POINTS, **more)
+        for _ in range(5):
+            buffer.add(CRIT, [Reading("device/channel", step * 1.1, step) for step in range(4000)])
+            await buffer.commit()
+            assert buffer.durable
+            assert identity(buffer)["buffered"] > 1000
+
+    virtual.run(story())
+
+
+def test_buffer_a_medium_that_dies_within_a_commit_loses_no_reading() -> None:
+    async def story(steps_left: int) -> bool:
+        small = Settings(3 * 65_536, 3 * 65_536, 65_536, 10_000)
+        more: dict[str, Any] = {"kernel": "k", "version": "0", "random": Random(1).randbytes}
+        disk = SimDisk()
+        buffer = await Buffer.open(disk, small, POINTS, **more)
+
+        def fail(_operation: str, _path: str) -> None:
+            nonlocal steps_left
+            steps_left -= 1
+            if steps_left < 0:
+                raise LinkError("gone")
+
+        disk.hook = fail
+        # Records of eight, and a note of what was pushed out after every other one.
+        buffer.add(CRIT, [Reading("device/channel", "x" * 4000, step) for step in range(100)])
+        await buffer.commit()
+        identity(buffer)
+        return buffer.durable
+
+    steps = 0
+    while not virtual.run(story(steps)):
+        steps += 1
+    assert steps > 25, "so many ways to die"
+
+
+def test_buffer_damage_found_while_reading_is_told_at_once() -> None:
+    async def story() -> None:
+        disk = SimDisk()
+        buffer = await opened(disk)
+        for step in range(3):
+            buffer.add(BULK, some(step, 1))
+            await buffer.commit()
+        buffer.changed.clear()
+        name = next(name for name in disk.names("bulk") if name.startswith("s-"))
+        seen = disk.names_seen[f"bulk/{name}"].seen
+        seen[seen.rindex(b"\x03\x81\x83") + 5] ^= 1
+        seen[seen.rindex(b"\x03\x81\x83", 0, seen.rindex(b"\x03\x81\x83")) + 5] ^= 1
+        assert await numbers(buffer, BULK) == [0]
+        assert buffer.changed.is_set(), "the gap waits in crit"
+        assert [item.reason for item in await numbers(buffer, CRIT)] == ["corrupt"]
+
+    virtual.run(story())
+
+
 def test_buffer_anchors_come_back() -> None:
     async def story() -> None:
         disk = SimDisk()
@@ -209,7 +271,6 @@ def test_buffer_anchors_come_back() -> None:
         buffer = await opened(disk)
         buffer.anchor(anchor)
         await buffer.commit()
-        assert buffer.anchors() == [anchor]
         assert (await opened(disk.copy())).anchors() == [anchor]
 
     virtual.run(story())
