@@ -55,5 +55,12 @@ class Presence:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
-    return f'"{text}"' if " " in text else text
+    # What brokers and devices say ends up here: it must not begin a line, or a field, of its own.
+    text = "".join([_tame(letter) for letter in str(value)])
+    return f'"{text}"' if not text or " " in text or "=" in text else text
+
+
+def _tame(letter: str) -> str:
+    if letter < " " or "\x7f" <= letter < "\xa0" or letter in "\u2028\u2029":
+        return "·"
+    return "'" if letter == '"' else letter
