@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -36,6 +37,9 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb named in `arguments` (default: the process's); return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may lack our letters: … ° µ
     parser = _parser()
     if not given or given[0] not in VERBS:
         parser.parse_args(given or ["--help"])
@@ -53,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LinkError as error:
         return _say(error, UNAVAILABLE)
     except PermissionError as error:
-        return _say(error, NO_PERMISSION)
+        return _say(_named(error), NO_PERMISSION)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has seen enough
         return OK
     except OSError as error:
-        return _say(error, IO_ERROR)
+        return _say(_named(error), IO_ERROR)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -88,7 +92,13 @@ def _refuse_strangers() -> None:
         raise SystemExit(f"tidegate: `drivers` is taken from {found}, not from {home}")
 
 
-def _say(error: Exception, code: int) -> int:
+def _named(error: OSError) -> str:
+    # Of two names the second is the one a person gave: what was to be made, not made from.
+    name = error.filename2 or error.filename
+    return f"{name}: {error.strerror}" if name else str(error.strerror or error)
+
+
+def _say(error: Exception | str, code: int) -> int:
     print(f"tidegate: {error}", file=sys.stderr)
     return code
 

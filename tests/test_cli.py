@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from gateway import __main__ as cli
@@ -37,3 +41,20 @@ def test_cli_every_verb_has_help_and_json(verb: str, capsys: pytest.CaptureFixtu
         cli.main([verb, "--help"])
     assert ended.value.code == 0
     assert "--json" in capsys.readouterr().out
+
+
+def test_cli_a_terminal_without_our_letters_is_no_reason_to_fail() -> None:
+    for encoding in ("ascii", "latin-1"):
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", "sim", "modbus", "--help"],
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert b"AT=V,V?" in ended.stdout
+
+
+def test_cli_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sim", "modbus", "--pty", "/proc/none/x", "--unit", "1"]) == cli.IO_ERROR
+    assert capsys.readouterr().err == "tidegate: /proc/none/x: No such file or directory\n"
