@@ -274,7 +274,12 @@ class MqttLink:
             self._ear.puback(token, reason.value)
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        self._ear.message(message.topic, bytes(message.payload))
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self._lose("MQTT: the broker sent a topic that is no text")
+        else:
+            self._ear.message(topic, bytes(message.payload))
 
     def _lose(self, why: str, code: int = 0) -> None:
         if self._over:

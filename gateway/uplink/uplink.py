@@ -101,6 +101,11 @@ class Ear:
         if uplink:
             uplink.lose(why, code)
 
+    @property
+    def deaf(self) -> bool:
+        """Whether the link was lost."""
+        return self._uplink is None
+
 
 class Uplink:
     """Delivers what `source` holds to the platform, for ever; `run` it.
@@ -298,10 +303,13 @@ class Uplink:
                 self._broker.lose(str(error), aio.now_ms())
                 self.post(events.Failed())
                 continue
+            if ear.deaf:  # lost before it was ours: to the session that Lost was out of season
+                self.post(events.Failed())
+                continue
             self._link = link
-            link.subscribe(topics.of(self._gw, topics.ACK))
             self._broker.find(aio.now_ms())
             self.post(events.Connected(link.receive_max, link.packet_max))
+            link.subscribe(topics.of(self._gw, topics.ACK))  # last, as that may lose the link
 
     async def _watch(self) -> None:
         while True:

@@ -183,6 +183,16 @@ def test_link_hands_on_why_the_broker_hung_up() -> None:
     meet({CONNECT: WELCOME, PUBLISH: bytes.fromhex("e0019500")[:3]}, scene)
 
 
+def test_link_message_with_a_topic_that_is_no_text_is_a_loss() -> None:
+    async def scene(link: MqttLink, _server: Server, notes: Notes) -> None:
+        link.publish(1, "a", b"x", "b", retain=False)
+        await until(lambda: notes.losses)
+        assert notes.losses == [("MQTT: the broker sent a topic that is no text", 0)]
+        assert notes.messages == []
+
+    meet({CONNECT: WELCOME, PUBLISH: bytes.fromhex("30050001ff0061")}, scene)
+
+
 def test_link_is_lost_once_when_the_broker_closes() -> None:
     async def scene(link: MqttLink, _server: Server, notes: Notes) -> None:
         link.publish(1, "a", b"x", "b", retain=False)

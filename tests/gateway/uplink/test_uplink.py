@@ -202,6 +202,29 @@ def test_uplink_hears_nothing_more_from_a_connection_it_has_lost() -> None:
     play(world, scene)
 
 
+@pytest.mark.parametrize("when", ["opening", "subscribing"])
+def test_uplink_a_connection_lost_as_it_opens_is_opened_again(when: str) -> None:
+    world = World(FakeSource(bulk=10))
+    open_link = world.open_link
+
+    async def taken_over(ear: Ear) -> FakeLink:
+        link = await open_link(ear)
+        world.uplink._open_link = open_link
+        if when == "opening":
+            world.cut()
+        else:
+            link.subscribe = lambda _topic: world.cut()  # type: ignore[method-assign]
+        return link
+
+    world.uplink._open_link = taken_over
+
+    async def scene() -> None:
+        await world.until(lambda: everything(world.source, world.platform))
+
+    play(world, scene)
+    assert len(world.links) == 2
+
+
 def test_uplink_keeps_trying_when_a_person_must_act() -> None:
     world = World(FakeSource(bulk=10))
     world.failures = [LinkError("TLS date: …"), LinkError("auth: …"), LinkError("DNS: …")]
