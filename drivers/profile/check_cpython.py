@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.profile import cases_cpython, graph_cpython, schema, values_cpython
 from drivers.profile.address_cpython import wire_address
 from drivers.profile.channel_cpython import Draft, Group, read_channel
+from drivers.profile.decode import split_type, words
 from drivers.profile.expr_cpython import BadExpression, UnknownName, compile_text
 from drivers.profile.image import HOLDING
 from drivers.profile.model import FORMAT, Setting
@@ -226,14 +227,14 @@ class _Checker:
         return True
 
     def _note_labels(self, drafts: list[Draft]) -> None:
-        words: set[str] = set()
+        known: set[str] = set()
         for draft in drafts:
             labels = draft.row.get("map")
             if labels is None or "calc" in draft.keys:
                 return
-            words.update(str(label) for label in labels.values())
+            known.update(str(label) for label in labels.values())
         for one in expand(drafts[0].folded, drafts[0].groups, drafts[0].made.suffixes):
-            self.names.labels[one] = words
+            self.names.labels[one] = known
 
     def _settings(self) -> list[dict[str, Any]]:
         node = self.keys.get("settings")
@@ -261,7 +262,8 @@ class _Checker:
                     row[name] = keys[name]
             if "at" in keys:
                 table, place = keys.get("in", HOLDING), value.get("at") or key
-                row["at"] = wire_address(keys["at"], table, self.base, place, self.report)
+                span = words(*split_type(keys.get("type", "u16")))
+                row["at"] = wire_address(keys["at"], table, self.base, place, self.report, span)
             if "default" in keys:
                 self._default(row, value)
             self.names.settings.add(key.text)

@@ -136,7 +136,7 @@ def split_type(name: str) -> tuple[str, int]:
     """Return ("u", 16) for "u16"; sizes are bits, but bytes for str and hex. ConfigError else."""
     base = name.rstrip("0123456789")
     digits = name[len(base) :]
-    size = int(digits) if digits else 1
+    size = int(digits[:4]) if digits else 1  # four digits are more than any type has
     if base in ("str", "hex"):
         if digits and 1 <= size <= TEXT_MAX:
             return base, size

@@ -129,7 +129,7 @@ class _Compiler:
         value = node.value
         if isinstance(value, bool):
             return value
-        if isinstance(value, str):
+        if isinstance(value, str) and value.isprintable():  # half a surrogate pair is no text
             return "'" + value
         if isinstance(value, int) and value <= INT_MAX:
             return value

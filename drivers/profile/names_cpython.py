@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.source_cpython import Node
 
 ID_MAX = 48  # characters; a point's name also holds its device
+KEY_MAX = 1024  # characters, arrays included: YAML's own limit for a simple key
 _KEY = re.compile(r"([a-z][a-z0-9_]*|)(?:\[([^\]]*)\])?([a-z0-9_]*)")
 _SPAN = re.compile(r"([0-9]{1,3})\.\.([0-9]{1,3})")
 _SUFFIX = re.compile(r"[a-z0-9_]+")
@@ -41,7 +42,7 @@ class Pattern:
 
 def pattern(key: Node, report: Report) -> Pattern | None:
     """Return the pattern of a channel's key; None after reporting that it is none."""
-    found = _KEY.fullmatch(key.text)
+    found = _KEY.fullmatch(key.text) if len(key.text) <= KEY_MAX else None
     if not found or not (found.group(1) or found.group(2)):
         hint = "small letters, digits and _, with one array part: voltage_l[1..3]"
         report.add("E021", key, f"{key.shown} is no channel id", hint)

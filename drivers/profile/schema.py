@@ -44,8 +44,8 @@ LINE: Table = (
     ("parity", "one none even odd", "none if absent"),
     ("data", "one 7 8", "data bits; 8 if absent"),
     ("stop", "one 1 2", "stop bits; 1 if absent"),
-    ("timeout", "time", "longest wait for an answer"),
-    ("pause", "time", "silence the device needs before each request"),
+    ("timeout", "time 1m", "longest wait for an answer, at most 1m"),
+    ("pause", "time 1m", "silence the device needs before each request, at most 1m"),
 )
 
 MODBUS: Table = LINE + (
@@ -108,7 +108,7 @@ STEP: Table = (
     ("value", "expr", "number, or expression; in a step x is the raw value to write"),
     ("if", "expr", "write only if this holds (setup only)"),
     ("with", "one 5 6 15 16", "Modbus function"),
-    ("wait", "time", "pause after it"),
+    ("wait", "time 1m", "pause after it, at most 1m: nothing else on the line is read"),
 )
 
 SETTING: Table = (

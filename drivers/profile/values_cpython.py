@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import schema
 from drivers.profile.decode import split_type
+from drivers.profile.number import INT_MAX, INT_MIN, MANTISSA_MAX, less
 from drivers.profile.slot import NEVER, ONCE
 from gateway.core.decimal import Decimal, parse
 from gateway.core.duration import milliseconds
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Reader: TypeAlias = "Callable[[Node, str, Report], Any]"
 
 EVERY_MIN_MS = 50  # a line at 9600 baud needs longer for the shortest exchange
-EVERY_MAX_MS = 31 * 86_400_000
+TIME_MAX = "31d"  # what no form bounds closer
 HEX_MAX = 512  # bytes of one frame, twice what Modbus allows
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
@@ -114,7 +115,7 @@ def _number(node: Node, _argument: str, report: Report) -> Any:
         return wrong(node, "a number", report, "without quotes" if node.text.isdigit() else "")
     if _doubtful(node.text):
         return wrong(node, "a number without leading zeros", report, "write 0x… for hexadecimal")
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+    if not _fits(value):
         return wrong(node, "a number of at most 64 bits", report)
     return value
 
@@ -147,13 +148,14 @@ def _type(node: Node, _argument: str, report: Report) -> Any:
     return node.text
 
 
-def _time(node: Node, _argument: str, report: Report) -> Any:
+def _time(node: Node, argument: str, report: Report) -> Any:
+    most = argument or TIME_MAX
     try:
         ms = milliseconds(node.text if node.kind == SCALAR else "")
     except ValueError:
         return wrong(node, "a time such as 500ms, 10s, 5m or 1h", report)
-    if ms > EVERY_MAX_MS:
-        return wrong(node, "a time of at most 31d", report)
+    if ms > milliseconds(most):
+        return wrong(node, f"a time of at most {most}", report)
     return ms
 
 
@@ -183,9 +185,11 @@ def _range(node: Node, _argument: str, report: Report) -> Any:
         if node.kind != SCALAR or not dots or not (low or high):
             raise ValueError(node.text)
         pair = [parse(low.strip()) if low else None, parse(high.strip()) if high else None]
+        if not _fits(pair[0]) or not _fits(pair[1]):
+            raise ValueError(node.text)
     except (ValueError, IndexError):
         return wrong(node, "a range such as 0..100 or -40..85", report)
-    if pair[0] is not None and pair[1] is not None and float(pair[0]) >= float(pair[1]):
+    if pair[0] is not None and pair[1] is not None and not less(pair[0], pair[1]):
         return wrong(node, "the lower end before the higher", report)
     return pair
 
@@ -196,6 +200,8 @@ def _raws(node: Node, _argument: str, report: Report) -> Any:
     for item in items:
         if item.kind != SCALAR or isinstance(item.value, bool) or item.value is None:
             return wrong(item, "a raw value", report)
+        if not _fits(item.value):
+            return wrong(item, "a raw value of at most 64 bits", report)
         found.append((item, item.value))
     return found
 
@@ -206,9 +212,13 @@ def _labels(node: Node, keys_below: int, report: Report) -> Any:
     found: dict[int, Any] = {}
     for key, value in node.pairs:
         number = key.value
-        if isinstance(number, bool) or not isinstance(number, int) or number >= keys_below:
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int)
+            or not INT_MIN <= number < keys_below
+        ):
             return wrong(key, "a whole number", report, "the raw value goes first: {0: closed}")
-        if value.kind != SCALAR or value.value is None:
+        if value.kind != SCALAR or value.value is None or not _fits(value.value):
             return wrong(value, "a word, a number, true or false", report)
         if number in found:
             report.add("E004", key, f"{key.shown} is the same number as an earlier key")
@@ -272,13 +282,20 @@ def _expr(node: Node, _argument: str, report: Report) -> Any:
 
 
 def _scalar(node: Node, _argument: str, report: Report) -> Any:
-    if node.kind != SCALAR or node.value is None:
+    if node.kind != SCALAR or node.value is None or not _fits(node.value):
         return wrong(node, "a value", report)
     return node.value
 
 
 def _node(node: Node, _argument: str, _report: Report) -> Any:
     return node
+
+
+def _fits(value: Any) -> bool:
+    """Return whether a value is none that the compiled form could not hold."""
+    if isinstance(value, Decimal):
+        return abs(value.mantissa) < MANTISSA_MAX
+    return not isinstance(value, int) or INT_MIN <= value <= INT_MAX
 
 
 def _doubtful(text: str) -> bool:

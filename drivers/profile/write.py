@@ -29,7 +29,11 @@ def chosen_settings(settings: list[Setting], chosen: dict[str, Any]) -> dict[str
     for name in sorted(chosen):
         if name not in names:
             raise ConfigError(f"unknown setting {name!r}; the profile has: {', '.join(names)}")
-    return {one.name: _chosen(one, chosen.get(one.name, one.default)) for one in settings}
+    found = {one.name: _chosen(one, chosen.get(one.name, one.default)) for one in settings}
+    for one in settings:
+        if one.at is not None and found[one.name] is not None:
+            _setting_bytes(one, found[one.name])  # who chose it learns now that it does not fit
+    return found
 
 
 def channel_steps(place: Place, value: Any, settings: dict[str, Any]) -> list[Step]:
@@ -73,8 +77,7 @@ def setup_steps(
         value = settings[setting.name]
         if setting.at is None or value is None:
             continue
-        value = _raw(value, None, setting.scale, setting.offset, setting.layout)
-        data = setting.layout.pattern(value)
+        data = _setting_bytes(setting, value)
         step = _step(setting.table, setting.at, data, setting.function, 0, True)
         held = image.take(setting.table, setting.at, setting.layout.words) if image else None
         if held != (bytes(step.values) if setting.table in BIT_TABLES else data):
@@ -105,6 +108,11 @@ def _chosen(setting: Setting, value: Any) -> Any:
         return int(value) if setting.at is not None else value
     _limits(f"setting {setting.name}", value, setting.lowest, setting.highest)
     return value
+
+
+def _setting_bytes(setting: Setting, value: Any) -> bytes:
+    raw = _raw(value, None, setting.scale, setting.offset, setting.layout)
+    return setting.layout.pattern(raw)
 
 
 def _from_wire(channel: Channel, value: Any) -> Any:

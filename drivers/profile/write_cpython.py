@@ -72,7 +72,8 @@ def read_steps(
             continue
         row: dict[str, Any] = {"value": compiled(keys["value"])}
         table = keys.get("in", HOLDING)
-        row["at"] = wire_address(keys["at"], table, base, item.get("at") or item, report)
+        place, span = item.get("at") or item, words(*split_type(keys.get("type", "u16")))
+        row["at"] = wire_address(keys["at"], table, base, place, report, span)
         if table != HOLDING:
             row["in"] = table
         for key in ("type", "order", "with", "wait"):

@@ -16,6 +16,7 @@ from gateway.core import cbor
 from gateway.core.decimal import Decimal
 from gateway.core.errors import BadReply, ConfigError, Refused
 from gateway.core.reading import REFUSED
+from gateway.core.report_cpython import TooMany
 from gateway.core.source_cpython import LIST, SCALAR
 
 if TYPE_CHECKING:
@@ -50,8 +51,12 @@ def run(checked: Checked) -> Outcome:
     profile = load(cbor.encode(checked.document))
     for case in checked.cases:
         before = checked.report.errors
-        outcome.compared += _run_case(case, profile, checked.report)
         outcome.tests += 1
+        try:
+            outcome.compared += _run_case(case, profile, checked.report)
+        except TooMany:
+            outcome.failed += 1
+            break
         outcome.failed += checked.report.errors > before
     return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -311,3 +312,44 @@ def test_reference_page_example_passes() -> None:
     page = (ROOT / "docs/profiles.md").read_text()
     example = page.split("```yaml\n")[1].split("```")[0]
     assert check(example).report.text() == ""
+
+
+# What once ended the checker with a traceback, or kept it busy, and the codes that must come of it.
+HOSTILE = [
+    ("a: {at: 0, valid: 0..1" + 400 * "0" + "}", ["E012"]),
+    ("a: {at: 0, valid: 0..1" + 23 * "0" + "}", ["E012"]),
+    ("a: {at: 0, map: {1: 1" + 23 * "0" + "}}", ["E012"]),
+    ("a: {at: 0, map: {1: 0.12345678901234567890}}", ["E012"]),
+    ("a: {at: 0, type: f32, map: {-1" + 25 * "0" + ": b}}", ["E012"]),
+    ("a: {at: 0, type: f32, none: 1" + 23 * "0" + "}", ["E012"]),
+    ("a: {at: 0, scale: 0.12345678901234567890}", ["E012"]),
+    ("a: {at: 0, type: str" + 5000 * "1" + "}", ["E020"]),
+    ("a: {at: 0, calc: \"1 if 'b' == '\\\\ud800' else 0\"}", ["E040"]),
+    ("? " + 60_000 * "a" + "!\n: {at: 0}", ["E021", "E061"]),
+    ("a: {at: 0, write: {steps: [{at: 65535, type: u32, value: 1}]}}", ["E024"]),
+    ("a: {at: 0, write: {steps: [{at: 1, value: 1, wait: 1h}]}}", ["E012"]),
+]
+
+
+@pytest.mark.parametrize(("row", "wanted"), HOSTILE)
+def test_hostile_channels_are_reported_like_any_other(row: str, wanted: list[str]) -> None:
+    started = time.process_time()
+    assert codes(channels(row)) == wanted
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("rest", "wanted"),
+    [
+        ("settings: {s: {at: 65535, type: u32, default: 1}}\n", ["E024"]),
+        ("settings: {s: {at: 5, default: 70000}}\n", ["E012"]),
+        ("setup: [{at: 65535, type: u32, value: 1}]\n", ["E024"]),
+    ],
+)
+def test_what_would_only_fail_at_the_device_is_found_before(rest: str, wanted: list[str]) -> None:
+    assert codes(channels("a: {at: 0}", rest)) == wanted
+
+
+def test_a_profile_whose_tests_all_fail_is_still_reported() -> None:
+    more = "".join(f"  - holding: {{0: '0000'}}\n    gives: {{a: {i}}}\n" for i in range(1, 199))
+    assert set(codes(channels("a: {at: 0}") + more)) == {"E063"}
