@@ -64,20 +64,11 @@ async def dial(host: str, port: int, context: ssl.SSLContext | None) -> socket.s
     """Return a non-blocking connected socket; LinkError names the step that failed."""
     failure = LinkError(f"DNS: {host} has no address")
     for family, kind, protocol, _, place in (await _addresses(host, port))[:ADDRESSES_MAX]:
-        sock = socket.socket(family, kind, protocol)
         try:
-            _prepare(sock)
-            await _connect(sock, place)
-            if context is not None:
-                sock = await _shake_hands(sock, context, host)
+            sock = await _connect(family, kind, protocol, place)
+            return sock if context is None else await _shake_hands(sock, context, host)
         except LinkError as error:
-            sock.close()
             failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
     raise failure
 
 
@@ -100,30 +91,39 @@ def _prepare(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-async def _connect(sock: socket.socket, place: Any) -> None:
+async def _connect(family: int, kind: int, protocol: int, place: Any) -> socket.socket:
+    where = f"TCP: {place[0]} port {place[1]}"
     try:
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:  # an IPv6 address, and a kernel without IPv6
+        raise LinkError(f"{where}: {error.strerror or error}")
+    try:
+        _prepare(sock)
         await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, place), TCP_S)
-    except TimeoutError:
-        raise LinkError(f"TCP: {place[0]} port {place[1]} did not answer in {TCP_S:.0f} s")
-    except OSError as error:
-        raise LinkError(f"TCP: {place[0]} port {place[1]}: {error.strerror or error}")
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, TimeoutError):
+            raise LinkError(f"{where} did not answer in {TCP_S:.0f} s")
+        if isinstance(error, OSError):
+            raise LinkError(f"{where}: {error.strerror or error}")
+        raise
+    return sock
 
 
 async def _shake_hands(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
-    wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     try:
+        sock = wrapped = context.wrap_socket(
+            sock, server_hostname=host, do_handshake_on_connect=False
+        )
         await asyncio.wait_for(_handshake(wrapped), TLS_S)
-    except TimeoutError:
-        wrapped.close()
-        raise LinkError(f"TLS: no handshake in {TLS_S:.0f} s")
-    except ssl.SSLCertVerificationError as error:
-        wrapped.close()
-        raise LinkError(_certificate_trouble(error, host))
-    except OSError as error:
-        wrapped.close()
-        raise LinkError(f"TLS: {tls_words(error)}")
-    except BaseException:
-        wrapped.close()
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, TimeoutError):
+            raise LinkError(f"TLS: no handshake in {TLS_S:.0f} s")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            raise LinkError(_certificate_trouble(error, host))
+        if isinstance(error, OSError):
+            raise LinkError(f"TLS: {tls_words(error)}")
         raise
     return wrapped
 

@@ -213,7 +213,7 @@ def test_uplink_a_connection_lost_as_it_opens_is_opened_again(when: str) -> None
         if when == "opening":
             world.cut()
         else:
-            link.subscribe = lambda _topic: world.cut()  # type: ignore[method-assign]
+            link.subscribe = lambda _topic: world.cut()  # type: ignore[method-assign, assignment]
         return link
 
     world.uplink._open_link = taken_over
