@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -98,7 +99,8 @@ class DiskFiles:
                 done += os.pwrite(descriptor, _ZEROS[: size_bytes - done], done)
             os.fdatasync(descriptor)
         except OSError as error:
-            os.unlink(full)
+            with contextlib.suppress(OSError):  # a medium gone read-only keeps it
+                os.unlink(full)
             raise LinkError(f"{full}: {error}")
         finally:
             os.close(descriptor)

@@ -52,7 +52,10 @@ class BoardFile:
             raise LinkError(f"{self._path}: {error}")
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._file.close()  # which writes what is left
+        except OSError as error:
+            raise LinkError(f"{self._path}: {error}")
 
 
 class BoardFiles:
@@ -71,7 +74,7 @@ class BoardFiles:
 
     def names(self, folder: str) -> list[str]:
         path = self._path(folder)
-        return sorted(os.listdir(path)) if _exists(path) else []
+        return sorted(_try(os.listdir, path)) if _exists(path) else []
 
     def size(self, path: str) -> int:
         return int(_try(os.stat, self._path(path))[6])
@@ -99,7 +102,7 @@ class BoardFiles:
         try:
             os.rename(self._path(old), self._path(new))
         except OSError as error:
-            raise LinkError(f"{old}: {error}")
+            raise LinkError(f"{self._path(old)}: {error}")
 
     def remove(self, path: str) -> None:
         _try(os.remove, self._path(path))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -350,6 +353,21 @@ def test_buffer_identity_holds_at_every_moment(steps: list[tuple[str, int]]) -> 
         assert len([item for item in held if not isinstance(item, Gap)]) == counts["buffered"]
 
     virtual.run(story())
+
+
+def test_buffer_on_a_disk_that_turned_read_only_goes_on_in_ram(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    async def story() -> None:
+        buffer = await open_buffer(str(tmp_path / "buffer"), SETTINGS, POINTS, "0.1")
+        assert not buffer.durable
+
+    for name in ("pwrite", "unlink"):
+        monkeypatch.setattr(os, name, fails)
+    asyncio.run(story())
 
 
 def test_buffer_on_a_real_disk_with_its_thread(tmp_path: Path) -> None:
