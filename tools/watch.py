@@ -6,6 +6,7 @@ cannot be read is said, file by file.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -32,7 +33,6 @@ from gateway.core.errors import BadReply, ConfigError, LinkError
 from gateway.core.reading import GOOD, RINGS, Gap, Reading
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
     from typing import Any
 
@@ -51,29 +51,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("buffer", metavar="BUFFER", help="a buffer directory, in use or not")
     parser.add_argument("--ring", choices=RINGS, help="only this ring")
     parser.add_argument(
-        *("--records", "-n"), type=int, default=0, metavar="N", help="show the last N items as well"
+        *("--records", "-n"),
+        type=_count,
+        default=0,
+        metavar="N",
+        help="show the last N items as well",
     )
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what is written")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Show the buffer; 1 if anything in it is damaged, 66 if it is not a buffer."""
+    """Show the buffer; 1 if it is damaged or numbers miss unexplained, 66 if it is no buffer."""
     root = Path(args.buffer)
-    rings = [ring for ring in RINGS if (root / ring).is_dir() and args.ring in (None, ring)]
-    if not rings:
+    rings = [ring for ring in RINGS if (root / ring).is_dir()]
+    if not rings or (args.ring and args.ring not in rings):
         print(f"tidegate: {root} is not a buffer: it has no folder crit or bulk", file=sys.stderr)
         return NO_INPUT
     views = [View(root / ring, ring) for ring in rings]
     for view in views:
         view.read(args.records)
     clock = Clock(0, sorted({anchor for view in views for anchor in view.anchors}, key=_when))
+    gaps = [gap for view in views for gap in view.gaps]  # what bulk misses is noted in crit
+    shown = [view for view in views if args.ring in (None, view.ring)]
     if args.json:
-        print(json.dumps(_report(root, views, clock, args.records)))
+        print(json.dumps(_report(root, shown, gaps, clock, args.records)))
     else:
-        _show(root, views, clock, args.records)
+        _show(root, shown, gaps, clock, args.records)
     if args.follow:
-        _follow(views, args.json)
-    return FINDINGS if any(view.problems for view in views) else OK
+        _follow(shown, args.json)
+    return FINDINGS if any(_is_bad(view, gaps) for view in shown) else OK
 
 
 class View:
@@ -216,23 +222,36 @@ def _reader(path: Path) -> Any:
     return read
 
 
-def _explained(views: list[View], view: View, first: int, last: int) -> str:
-    for gap in [gap for other in views for gap in other.gaps]:
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no count")
+    return int(text)
+
+
+def _is_bad(view: View, gaps: list[Gap]) -> bool:
+    unexplained = [missing for missing in view.missing if not _explained(gaps, view, *missing)]
+    return bool(view.problems or unexplained)
+
+
+def _explained(gaps: list[Gap], view: View, first: int, last: int) -> str:
+    for gap in gaps:
         if gap.ring == view.ring and gap.first <= first and last <= gap.last:
             return gap.reason
     return ""
 
 
-def _report(root: Path, views: list[View], clock: Clock, keep: int) -> dict[str, Any]:
+def _report(
+    root: Path, views: list[View], gaps: list[Gap], clock: Clock, keep: int
+) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "buffer": str(root),
-        "rings": {view.ring: _ring(views, view, clock, keep) for view in views},
+        "rings": {view.ring: _ring(view, gaps, clock, keep) for view in views},
         "problems": [problem for view in views for problem in view.problems],
     }
 
 
-def _ring(views: list[View], view: View, clock: Clock, keep: int) -> dict[str, Any]:
+def _ring(view: View, gaps: list[Gap], clock: Clock, keep: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "log": view.log_id.hex(),
         "first": view.first,
@@ -244,7 +263,7 @@ def _ring(views: list[View], view: View, clock: Clock, keep: int) -> dict[str, A
         "boots": view.boots,
         "gaps": [_line(0, 0, gap, clock, view)["gap"] for gap in view.gaps],
         "missing": [
-            {"first": first, "last": last, "noted": _explained(views, view, first, last)}
+            {"first": first, "last": last, "noted": _explained(gaps, view, first, last)}
             for first, last in view.missing
         ],
         "points": {name: _line(*item, clock, view) for name, item in sorted(view.latest.items())},
@@ -272,7 +291,7 @@ def _line(seq: int, boot: int, item: Reading | Gap, clock: Clock, view: View) ->
     return found
 
 
-def _show(root: Path, views: list[View], clock: Clock, keep: int) -> None:
+def _show(root: Path, views: list[View], gaps: list[Gap], clock: Clock, keep: int) -> None:
     print(f"buffer {root}")
     for view in views:
         waiting = "?" if view.cursor is None else max(view.next - 1 - view.cursor, 0)
@@ -289,7 +308,7 @@ def _show(root: Path, views: list[View], clock: Clock, keep: int) -> None:
         if len(view.gaps) > _GAPS_SHOWN:
             print(f"  and {len(view.gaps) - _GAPS_SHOWN} gaps before")
         for first, last in view.missing:
-            why = _explained(views, view, first, last)
+            why = _explained(gaps, view, first, last)
             print(f"  missing {first}..{last}: {f'noted as {why}' if why else 'not noted yet'}")
         for item in view.tail[-keep:] if keep else []:
             print(_item_line(item, clock, view))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from gateway.__main__ import main
 from gateway.buffer.store import Settings
@@ -14,9 +15,6 @@ from gateway.core.clock import Anchor
 from gateway.core.decimal import decimal
 from gateway.core.reading import BULK, CRIT, Point, Reading
 from tools.watch import View
-
-if TYPE_CHECKING:
-    import pytest
 
 SETTINGS = Settings(3 * 65_536, 4 * 65_536, 65_536)
 POINTS = [Point("river/level", "", "m", BULK, 1000), Point("river/pump", "", "", CRIT, 0)]
@@ -33,6 +31,18 @@ def write(folder: Path, count: int) -> None:
         await buffer.commit()
         await buffer.reject(BULK, 2, "rejected")
         buffer.acked(BULK, buffer.log_id(BULK), 1)
+        await buffer.close()
+
+    asyncio.run(story())
+
+
+def send(folder: Path) -> None:
+    """Read what waits, which finds damage and notes it in crit."""
+
+    async def story() -> None:
+        buffer = await open_buffer(str(folder), SETTINGS, POINTS, "0.1")
+        await buffer.next_batch(BULK, 0)
+        await buffer.commit()
         await buffer.close()
 
     asyncio.run(story())
@@ -134,3 +144,27 @@ def test_watch_names_what_is_not_a_buffer(
 ) -> None:
     assert main(["watch", str(tmp_path)]) == 66
     assert "is not a buffer" in capsys.readouterr().err
+
+
+def test_watch_takes_no_negative_count(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    with pytest.raises(SystemExit) as ended:
+        main(["watch", str(tmp_path), "-n", "-3"])
+    assert ended.value.code == 2
+
+
+def test_watch_of_one_ring_knows_what_the_other_one_notes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        write(tmp_path, 5)
+    path = tmp_path / "bulk" / "s-00000001.sgl"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\xc4\x82\x21") + 3] ^= 1  # the first reading's mantissa
+    path.write_bytes(data)
+    assert main(["watch", str(tmp_path), "--ring", "bulk"]) == 1
+    send(tmp_path)
+    assert main(["watch", str(tmp_path), "--ring", "bulk"]) == 0
+    said = capsys.readouterr().out
+    assert "noted as corrupt" in said
+    assert "\ncrit:" not in said
