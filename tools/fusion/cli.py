@@ -92,7 +92,10 @@ def _export(args: argparse.Namespace) -> int:
     from tools.fusion import export, schema
 
     since_ms = _since_ms(args, int(time.time() * 1000))
-    rows = export.readings(schema.open_readonly(args.db), since_ms, args.gw)
+    database = schema.open_readonly(args.db)
+    if args.gw and not export.heard(database, args.gw):
+        raise ConfigError(f"gateway {args.gw} has never been heard")
+    rows = export.readings(database, since_ms, args.gw)
     (export.write_json if args.json else export.write_csv)(rows, sys.stdout)
     return OK
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 COLUMNS = ("gateway", "point", "kind", "unit", "at_ms", "until_ms", "value", "quality", "clock")
 
 
+def heard(database: sqlite3.Connection, gateway: str) -> bool:
+    """Return whether anything of the gateway has ever arrived."""
+    found = database.execute("SELECT 1 FROM gateways WHERE name = ?", (gateway,)).fetchone()
+    return found is not None
+
+
 def readings(
     database: sqlite3.Connection, since_ms: int = 0, gateway: str = ""
 ) -> Iterator[dict[str, Any]]:

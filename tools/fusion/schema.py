@@ -107,5 +107,7 @@ def _is_empty(database: sqlite3.Connection) -> bool:
 
 def _check(database: sqlite3.Connection, path: Path) -> None:
     found = database.execute("PRAGMA user_version").fetchone()[0]
+    if found == 0:
+        raise ConfigError(f"{path}: no database of the platform")
     if found != VERSION:
         raise ConfigError(f"{path}: version {found} of the platform's tables, not {VERSION}")

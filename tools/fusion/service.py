@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from gateway.core import log
 from gateway.core.errors import LinkError
 from gateway.uplink import topics
+from gateway.uplink.dial_cpython import Tls, tls_context
 from tools.fusion import schema
 from tools.fusion.ingest import Ingest
 
@@ -91,7 +92,7 @@ class Service:
         )
         if self._broker.tls:
             ca, cert, key = self._tls_files
-            client.tls_set(ca_certs=ca, certfile=cert, keyfile=key)
+            client.tls_set_context(tls_context(Tls(ca, cert, key)))
         if self._broker.username:
             client.username_pw_set(self._broker.username, self._broker.password)
         client.on_connect = self._on_connect
@@ -159,8 +160,10 @@ class Service:
         self.ingest.receive(topic, bytes(message.payload), _now_ms())
         self._unconfirmed.append((message.mid, message.qos))
 
-    def _on_disconnect(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any) -> None:
-        self._presence.lose(str(reason), _now_ms())
+    def _on_disconnect(self, _: Any, __: Any, flags: Any, reason: Any, ___: Any) -> None:
+        # What no DISCONNECT explains is "Unspecified error" to paho.
+        told = flags.is_disconnect_packet_from_server or str(reason) != "Unspecified error"
+        self._presence.lose(str(reason) if told else "the connection broke", _now_ms())
         self._unconfirmed.clear()  # message ids belong to the connection that is gone
 
 

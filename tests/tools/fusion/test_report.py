@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.core.errors import ConfigError
 from tests.tools.fusion import fake, story
 from tests.tools.fusion.fake import GW, WALL_MS, message
 from tests.tools.fusion.platform import Platform
@@ -143,6 +144,12 @@ def test_fusion_report_finds_what_is_lost_and_says_so_by_its_exit_code(
     assert found["schema"] == "tidegate.fusion.report/1"
     assert found["lost"] == 4
     assert run("report", "--db", str(tmp_path / "absent.db")) == cli.NO_INPUT
+    for verb in ("report", "export"):
+        with pytest.raises(ConfigError, match="never been heard"):
+            run(verb, "--db", str(database), "--gw", "nobody")
+    capsys.readouterr()
+    assert run("export", "--db", str(database), "--gw", GW) == cli.OK
+    assert f"\n{GW}," in capsys.readouterr().out
 
 
 def test_fusion_report_document_keeps_its_shape(document: Document) -> None:

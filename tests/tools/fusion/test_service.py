@@ -8,6 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from paho.mqtt.client import DisconnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.core.errors import ConfigError, LinkError
 from gateway.core.reading import BULK
@@ -129,6 +132,11 @@ def test_service_refuses_a_database_that_is_not_the_platforms(tmp_path: Path) ->
     path.write_bytes(b"x" * 5_000)
     with pytest.raises(ConfigError, match="no database"):
         schema.create_or_open(path)
+    other = sqlite3.connect(tmp_path / "other.db")
+    other.execute("CREATE TABLE notes (text)")
+    for opened in (schema.create_or_open, schema.open_readonly):
+        with pytest.raises(ConfigError, match=r"other\.db: no database of the platform"):
+            opened(tmp_path / "other.db")
     newer = schema.create_or_open(tmp_path / "newer.db")
     newer.execute("PRAGMA user_version = 99")
     newer.close()
@@ -155,3 +163,20 @@ def test_fusion_ends_with_an_io_error_when_the_disk_is_full(
     args = parser.parse_args(["run", "--broker", url, "--db", database])
     assert cli.main(args) == cli.IO_ERROR
     assert "disk is full" in capsys.readouterr().err
+
+
+def test_service_names_the_certificate_file_that_is_not_there(tmp_path: Path) -> None:
+    secure = address.parse("mqtts://localhost")
+    absent = str(tmp_path / "absent.pem")
+    for files in ((absent, "", ""), ("", absent, absent)):
+        with pytest.raises(ConfigError, match=r"absent\.pem"):
+            Service(secure, tmp_path / "fusion.db", tls_files=files)
+
+
+def test_service_says_of_a_connection_that_broke_that_it_broke(
+    client: FakeClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = DisconnectFlags(is_disconnect_packet_from_server=False)
+    unspecified = ReasonCode(PacketTypes.DISCONNECT, "Unspecified error")
+    client.served._on_disconnect(None, None, flags, unspecified, None)
+    assert 'why="the connection broke"' in capsys.readouterr().err
