@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from gateway.core.errors import ConfigError
 from tools.sim.faults import NAMES, Faults
 from tools.sim.modbus import FRAMINGS, Slave, serve_pty, serve_tcp
-from tools.sim.ports import precise_loop
+from tools.sim.ports import Pace, precise_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+TURNAROUND_S_MAX = 60  # longer than any master waits
 TABLES = ("holding", "input", "coil", "discrete")
 
 _EXAMPLES = """\
@@ -54,7 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--baud", type=int, default=0, help="let bytes take their time (default no)"
     )
     modbus.add_argument(
-        "--turnaround", type=float, default=0.0, metavar="S", help="seconds before each reply"
+        "--turnaround",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help=f"seconds before each reply, at most {TURNAROUND_S_MAX}",
     )
     modbus.add_argument("--unit", action=_Images, metavar="N", help="whose tables follow")
     for table in TABLES:
@@ -83,6 +88,9 @@ def main(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     slave = _slave(args)
     faults = Faults(*args.fault, seed=args.seed)
+    Pace(args.baud)  # refuses what is no speed before a place is announced
+    if not 0 <= args.turnaround <= TURNAROUND_S_MAX:  # NaN neither
+        raise ConfigError(f"--turnaround {args.turnaround:g} is not 0..{TURNAROUND_S_MAX} s")
     with asyncio.Runner(loop_factory=precise_loop) as runner:
         with contextlib.suppress(asyncio.CancelledError):
             runner.run(_serve(slave, faults, args))
@@ -104,6 +112,7 @@ def units(images: Sequence[tuple[str, str]]) -> dict[int, dict[str, Any]]:
         most = 1 if name in ("coil", "discrete") else 0xFFFF
         table = found.setdefault(unit, {}).setdefault(name, {})
         for place, value in enumerate(values.split(","), _number(at, 0xFFFF)):
+            _number(str(place), 0xFFFF)
             table[place] = _number(value, most)
     if not found:
         raise ConfigError("no unit: give --unit N and its tables, for example --holding 0=1,2,3")
@@ -120,7 +129,10 @@ def _slave(args: argparse.Namespace) -> Slave:
     sensors: dict[int, Sensor] = {}
     for text in args.profile:
         unit, _, name = text.partition("=")
-        sensors[_number(unit, 255)] = sensor(name, seed=args.seed + len(sensors))
+        number = _number(unit, 255)
+        if number in sensors:
+            raise ConfigError(f"--profile {text}: unit {number} has one already")
+        sensors[number] = sensor(name, seed=args.seed + len(sensors))
     return SensorSlave(sensors)
 
 

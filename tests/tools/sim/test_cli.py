@@ -94,3 +94,26 @@ def test_sim_runs_in_the_background_and_tells_the_port():
         running.terminate()
         running.communicate(timeout=10)
     assert running.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--holding", "65535=1,2"),
+        ("--holding", "0=1", "--baud", "-1"),
+        ("--holding", "0=1", "--turnaround", "-1"),
+        ("--holding", "0=1", "--turnaround", "nan"),
+        ("--profile", "1=geolux/lx-80", "--profile", "1=geolux/lx-80"),
+    ],
+)
+def test_sim_what_no_line_can_do_is_refused_before_it_is_announced(wrong, tmp_path):
+    ended = subprocess.run(
+        [*HEAD, "--pty", str(tmp_path / "bus"), *wrong],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert ended.stderr.startswith("tidegate: ")
