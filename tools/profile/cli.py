@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from drivers.profile.check_cpython import check_source
 from gateway.core import cbor
-from gateway.core.errors import ConfigError
 from gateway.core.source_cpython import read_source
 from tools.profile import tester
 
@@ -110,10 +109,7 @@ def _compile(args: argparse.Namespace) -> int:
     checked.report.require()
     data = cbor.encode(checked.document)
     output = args.output or args.file.with_suffix(".cbor")
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise ConfigError(f"{output}: {error.strerror}")
+    output.write_bytes(data)
     if args.json:
         print(json.dumps({"file": str(args.file), "output": str(output), "size_bytes": len(data)}))
     else:

@@ -90,3 +90,10 @@ def test_compile_writes_what_a_board_loads(
     file.write_text("name: X")
     assert run("compile", file) == 78
     assert run("compile", tmp_path / "none.yaml") == 78
+
+
+def test_compile_that_cannot_write_is_an_io_error(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compile", file, "-o", tmp_path / "none" / "x.cbor") == 74
+    assert capsys.readouterr().err.endswith("none/x.cbor: No such file or directory\n")
