@@ -75,7 +75,10 @@ class Clock:
         """Return when `at_ms` of `boot` was; `sent_ms` is the wall time now, trusted or not."""
         nearest: Anchor | None = None
         for anchor in self.anchors:
-            if anchor.boot == boot and (nearest is None or anchor.at_ms <= at_ms):
+            if anchor.boot != boot:
+                continue
+            mends = nearest is not None and nearest.source == RTC != anchor.source
+            if nearest is None or anchor.at_ms <= at_ms or mends:
                 nearest = anchor
         if nearest is None:
             return self._bounded(boot, sent_ms)

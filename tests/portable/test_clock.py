@@ -31,6 +31,13 @@ def test_clock_that_nobody_synchronised_gives_bounds_not_a_time() -> None:
     assert clock.wall(1, 10, 0) == Stamp(WALL - 59_990, WALL + 60_010, BOUNDED)
 
 
+def test_clock_synchronised_later_in_a_boot_mends_what_the_battery_clock_bounded() -> None:
+    clock = Clock(1, [Anchor(1, 0, WALL + 7000, 60_000, RTC), Anchor(1, 30_000, WALL, 5, NTP)])
+    clock.anchors.append(Anchor(1, 90_000, WALL + 60_001, 5, NTP))
+    assert clock.wall(1, 10_000, 0) == Stamp(WALL - 20_000, WALL - 20_000, FIXED_UP)
+    assert clock.wall(1, 30_001, 0) == Stamp(WALL + 1, WALL + 1, SYNCED)
+
+
 def test_clock_keeps_only_anchors_that_tell_something_new() -> None:
     clock = Clock(1)
     assert clock.observe(1000, WALL, 5, NTP) is not None
