@@ -43,6 +43,7 @@ _CLOCKS = (SYNCED, FIXED_UP, BOUNDED)  # from best to worst
 _EARLIEST_MS = senml.ABSOLUTE_S * 1000  # 1978-07-04: below it SenML would read "relative to now"
 _NO_VALUE = senml.field(senml.DATA, b"")
 _INT_MAX = 1 << 64
+_HEAD_BYTES = 3  # of the longest array (RFC 8949 §3.1); that of a record takes one
 _QUALITY_MAX = 32  # a later gateway may know words that this platform does not
 
 
@@ -112,11 +113,13 @@ class Packer:
     def snapshot(self, latest: list[Reading], boot: int, stamp: Stamper) -> bytes:
         """Return the latest readings (of this `boot`) as a pack outside every log.
 
-        What has no SenML form is left out: the ring's own packs tell of it.
+        What has no SenML form, and the last that no pack has room for, is left out: the rings' own
+        packs tell of it.
         """
         kept: list[Reading | Gap] = [one for one in latest if self._is_sayable(one)]
         kept = kept[: senml.RECORDS_MAX]
-        return senml.join(self._records(kept, boot, stamp, None)) if kept else cbor.encode([])
+        records = self._records(kept, boot, stamp, None) if kept else []
+        return senml.join(_fitting(records))
 
     def _is_sayable(self, item: Reading) -> bool:
         try:
@@ -257,6 +260,15 @@ def _labels(batch: Batch | None, clock: int) -> list[bytes]:
         fields.append(senml.field(LOW, batch.low))
         fields.append(senml.field(BOOT, batch.boot))
     return fields
+
+
+def _fitting(records: list[list[bytes]]) -> list[list[bytes]]:
+    room = senml.PACK_BYTES_MAX - _HEAD_BYTES
+    for number, fields in enumerate(records):
+        room -= 1 + sum([len(field) for field in fields])
+        if room < 0:
+            return records[:number]
+    return records
 
 
 def _gateway(name: str, data: bytes) -> str:

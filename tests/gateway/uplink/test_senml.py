@@ -171,3 +171,11 @@ def test_pack_with_a_flipped_bit_never_crashes_the_reader(
     assert all(
         isinstance(one, Gap) or one.quality != GOOD or one.value is not None for one in found.items
     )
+
+
+def test_snapshot_is_no_larger_than_a_pack_may_be() -> None:
+    latest = [Reading(f"device-{number}/text", "x" * 200, number) for number in range(1000)]
+    packer = pack.Packer("g-1", {})
+    data = packer.snapshot(latest, 1, lambda _, at_ms: Stamp(10**12 + at_ms, 10**12, SYNCED))
+    assert senml.PACK_BYTES_MAX - 300 < len(data) <= senml.PACK_BYTES_MAX
+    assert len(pack.decode_snapshot(data)) > 200
