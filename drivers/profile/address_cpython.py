@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile.image import COIL, DISCRETE, HOLDING, INPUT
+from drivers.profile.sound import ADDRESS_MAX
 
 if TYPE_CHECKING:
     from gateway.core.report_cpython import Place, Report
 
-ADDRESS_MAX = 65535
 REFERENCE = 40001  # as `base`: reference numbers, whose first digit names the table
 FIRST = {HOLDING: 40001, INPUT: 30001, DISCRETE: 10001, COIL: 1}
 

@@ -263,7 +263,9 @@ class _Checker:
             if "at" in keys:
                 table, place = keys.get("in", HOLDING), value.get("at") or key
                 span = words(*split_type(keys.get("type", "u16")))
-                row["at"] = wire_address(keys["at"], table, self.base, place, self.report, span)
+                address = wire_address(keys["at"], table, self.base, place, self.report, span)
+                if address is not None:
+                    row["at"] = address
             if "default" in keys:
                 self._default(row, value)
             self.names.settings.add(key.text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from drivers.profile import expr
+from drivers.profile import sound
 from drivers.profile.decode import ORDERS, Layout
 from drivers.profile.folded import CHANNELS_MAX, length
 from drivers.profile.image import BIT_TABLES, HOLDING, TABLES, Field, Image, Step
@@ -48,6 +48,7 @@ class Profile:
     """
 
     def __init__(self, document: dict[str, Any], digest: bytes) -> None:
+        sound.check_profile(document)
         self.digest = digest
         self.name: str = document["name"]
         self.maker: str = document.get("maker", "")
@@ -61,8 +62,6 @@ class Profile:
         self.max: int = document.get("max", 0)
         self.gap: int = document.get("gap", 0)
         self.rules: list[Any] = document.get("identify", [])
-        if self.rules:
-            expr.check(self.rules)
         self.settings = [Setting(one) for one in document.get("settings", [])]
         self.setup: list[dict[str, Any]] = document.get("setup", [])
         self.groups = [(one["step"], one["of"]) for one in document.get("groups", [])]
@@ -81,6 +80,7 @@ class Channel:
     """
 
     def __init__(self, row: dict[str, Any]) -> None:
+        sound.check_channel(row)
         self.id: str = row["id"]
         self.of: Any = row.get("of")
         self.step: int = row.get("step", 0)
@@ -98,9 +98,6 @@ class Channel:
         self.flags: dict[int, str] | None = row.get("flags")
         self.calc: list[Any] = row.get("calc", [])
         self.when: list[Any] = row.get("if", [])
-        for code in (self.calc, self.when):
-            if code:
-                expr.check(code)
         self.round: int | None = row.get("round")
         self.valid: list[Any] | None = row.get("valid")  # [lowest or None, highest or None]
         self.every_ms: int | None = row.get("every")
@@ -117,6 +114,7 @@ class Setting:
     """What a technician chooses: a number by `name`, written to the device if it has `at`."""
 
     def __init__(self, row: dict[str, Any]) -> None:
+        sound.check_setting(row)
         self.name: str = row["id"]
         self.at: int | None = row.get("at")
         self.table: str = row.get("in", HOLDING)
@@ -137,8 +135,15 @@ def _bounded(profile: Profile) -> None:
     for channel in profile.channels:
         if not -1 <= channel.group < len(profile.groups):
             raise ConfigError(f"channel {channel.id!r} is in no group")
-        groups = length(profile.groups[channel.group][1]) if channel.group >= 0 else 1
-        count += groups * length(channel.of)
+        step, of = profile.groups[channel.group] if channel.group >= 0 else (0, None)
+        count += length(of) * length(channel.of)
+        if channel.at is not None:
+            last = (length(of) - 1) * step + (length(channel.of) - 1) * channel.step
+            if channel.at + last + channel.count - 1 > sound.ADDRESS_MAX:
+                raise ConfigError(f"channel {channel.id!r} ends beyond {sound.ADDRESS_MAX}")
+    for setting in profile.settings:
+        if setting.at is not None and setting.at + setting.layout.words - 1 > sound.ADDRESS_MAX:
+            raise ConfigError(f"setting {setting.name!r} ends beyond {sound.ADDRESS_MAX}")
     if count > PLACES_MAX:
         raise ConfigError(f"{count} places for values are more than {PLACES_MAX}")
 

@@ -211,6 +211,11 @@ def test_modbus_a_write_goes_where_the_device_has_the_channel() -> None:
     virtual.run(main())
 
 
+def test_modbus_a_unit_the_line_cannot_ask_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="unit 0 is not"):
+        device(Wire(Slave()), "channels:\n  a: {at: 0}", unit=0)
+
+
 def test_modbus_a_setup_that_fits_no_register_is_noted_and_the_polls_go_on() -> None:
     slave = Slave({1: {"holding": {0: 2, 5: 0}}})
     rows = "setup: [{at: 5, value: a * 60000}]\nidentify: a > 0\nchannels:\n  a: {at: 0}"

@@ -1,0 +1,77 @@
+from drivers.profile.model import Image, load
+from gateway.core import cbor
+from gateway.core.decimal import parse
+from gateway.core.errors import BadReply, ConfigError
+
+
+def test_profile_no_wrong_value_anywhere_passes_and_then_fails_at_the_device():
+    steps = [{"at": 2, "value": [1], "wait": 5}]
+    rows = [
+        {
+            "id": "a#",
+            "of": [1, 2],
+            "at": 0,
+            "step": 1,
+            "bits": [0, 3],
+            "none": [9],
+            "map": {1: "b"},
+        },
+        {
+            "id": "b",
+            "at": 5,
+            "scale": 2,
+            "offset": 1,
+            "round": 1,
+            "valid": [0, None],
+            "to": [0, 1, 2],
+        },
+        {"id": "c", "at": 6, "flags": {0: "on"}, "every": 1000, "if": ["b"], "unit": "V"},
+        {"id": "d", "at": 7, "type": "u32", "order": "CDAB", "write": {"min": 0, "steps": steps}},
+        {"id": "e%", "group": 0, "calc": ["b", 1, "+"]},
+    ]
+    document = {"tidegate": 1, "name": "X", "every": 10000, "bus": "modbus", "channels": rows}
+    document.update({"groups": [{"step": 4, "of": ["x", "y"]}], "setup": steps, "identify": ["b"]})
+    document.update({"settings": [{"id": "s", "at": 9, "default": 1}], "line": {"pause_ms": 5}})
+    data = cbor.encode(document)
+    use(load(data))
+    broken = 0
+    for path in paths(document):
+        for value in (None, -1, 1 << 40, "x", "", [], [5, 2], {}, {-1: "a"}, parse("0.5"), True):
+            mutant = cbor.decode(data)
+            place = mutant
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            try:
+                use(load(cbor.encode(mutant)))
+            except (BadReply, ConfigError):
+                broken += 1
+    assert broken > 500, broken
+
+
+def paths(node, before=()):
+    found = [before] if before else []
+    keys = list(node) if isinstance(node, dict) else range(len(node))
+    for key in keys if isinstance(node, (dict, list)) else ():
+        if isinstance(node[key], (dict, list)):
+            found += paths(node[key], before + (key,))
+        else:
+            found.append(before + (key,))
+    return found
+
+
+def use(found):
+    """Do all that an agent does with a profile."""
+    one = found.device()
+    image = Image()
+    for period in one.periods() + [0]:
+        for field in one.fields(period) + one.setup_fields() + one.identify_fields():
+            assert field.address >= 0 and field.address + field.count <= 65536
+            image.put(field.table, field.address, bytes(2 * field.count - 1) + b"\x05")
+    known = {}
+    one.decode(image, known)
+    one.identify(known)
+    one.setup_steps(known, image)
+    for slot in one.channels:
+        if slot.writable:
+            one.write(slot.id, 1, known)
