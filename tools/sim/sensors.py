@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile.check_cpython import check_text
 from drivers.profile.compile_cpython import find
+from drivers.profile.decode import split_type, words
 from drivers.profile.image import BIT_TABLES, HOLDING, TABLES, Image
 from drivers.profile.map import places
 from drivers.profile.model import load
@@ -243,10 +244,13 @@ def _written_to(profile: Profile) -> list[tuple[str, int]]:
     rows = list(profile.setup)
     for channel in profile.channels:
         rows += (channel.write or {}).get("steps", ())
-    found = [(row.get("in", HOLDING), row["at"]) for row in rows]
+    found = []
+    for row in rows:
+        count = words(*split_type(row.get("type", "u16")))
+        found += [(row.get("in", HOLDING), row["at"] + i) for i in range(count)]
     for setting in profile.settings:
         if setting.at is not None:
-            found += [(HOLDING, setting.at + i) for i in range(setting.layout.words)]
+            found += [(setting.table, setting.at + i) for i in range(setting.layout.words)]
     return found
 
 
