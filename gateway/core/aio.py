@@ -77,9 +77,10 @@ class TaskGroup:
             await work
         except Exception as error:  # noqa: BLE001 - kept, and raised when the group ends
             self._error = self._error or error
-        self._alive -= 1
-        if self._error or self._alive == 0:
-            self._wake.set()
+        finally:  # also when somebody else cancelled it
+            self._alive -= 1
+            if self._error or self._alive == 0:
+                self._wake.set()
 
     async def __aenter__(self) -> TaskGroup:
         return self

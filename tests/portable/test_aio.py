@@ -28,6 +28,20 @@ def test_aio_a_failing_task_cancels_its_group_and_is_raised() -> None:
         assert False
 
 
+def test_aio_a_group_does_not_wait_for_a_task_that_was_cancelled_from_within() -> None:
+    async def stop() -> None:
+        raise aio.CancelledError
+
+    async def group_of_one() -> None:
+        async with aio.TaskGroup() as group:
+            group.start(stop())
+
+    async def main() -> None:
+        await aio.within(1000, group_of_one())
+
+    aio.run(main())
+
+
 def test_aio_a_group_ends_when_all_its_tasks_have() -> None:
     done = []
 
