@@ -191,8 +191,13 @@ def _resolve(base: dict[int, Any], record: dict[Any, Any]) -> Resolved:
 
 
 def _plus(a: Number, b: Number) -> Number:
+    if not a:
+        return b
     if isinstance(a, float) or isinstance(b, float):
-        return float(a) + float(b) if a else b
+        total = float(a) + float(b)
+        if total - total != 0:
+            raise ValueError("a sum beyond every number")
+        return total
     return add(a, b)
 
 

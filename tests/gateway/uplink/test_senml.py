@@ -173,6 +173,12 @@ def test_pack_with_a_flipped_bit_never_crashes_the_reader(
     )
 
 
+def test_senml_a_sum_beyond_every_number_is_refused() -> None:
+    huge = 1.7e308
+    with pytest.raises(BadReply, match="beyond"):
+        senml.read(cbor.encode([{senml.NAME: "a", senml.BASE_VALUE: huge, senml.VALUE: huge}]))
+
+
 def test_snapshot_is_no_larger_than_a_pack_may_be() -> None:
     latest = [Reading(f"device-{number}/text", "x" * 200, number) for number in range(1000)]
     packer = pack.Packer("g-1", {})
