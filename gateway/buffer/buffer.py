@@ -54,6 +54,8 @@ class Buffer:
         self._store = store
         self._table = table
         self._settings = settings
+        # With a last long reading on top, a record must fit beside a small segment's opening.
+        self._group_bytes_max = min(GROUP_BYTES_MAX, settings.segment_bytes // 4)
         self._random = random
         self._job = job
         self._state = store.state()
@@ -124,7 +126,7 @@ class Buffer:
         """Take readings; when RAM is full the oldest bulk ones are dropped and counted."""
         groups = self._queue.groups[ring]
         for reading in readings:
-            if not groups or _is_full(groups[-1]):
+            if not groups or self._is_full(groups[-1]):
                 groups.append(Group(reading.at_ms))
             group = groups[-1]
             number = self._table.number(reading.point)
@@ -257,11 +259,15 @@ class Buffer:
     def _telemetry_wait_ms(self) -> int:
         """Return how long until bulk readings and anchors are due."""
         bulk = self._queue.groups[BULK]
-        if bulk and (len(bulk) > 1 or _is_full(bulk[0])):
+        if bulk and (len(bulk) > 1 or self._is_full(bulk[0])):
             return 0
         if self._since_ms is None:
             return CURSOR_MS
         return self._since_ms + self._settings.commit_ms - aio.now_ms()
+
+    def _is_full(self, group: Group) -> bool:
+        many = len(group.readings) >= GROUP_READINGS_MAX
+        return many or group.size_bytes >= self._group_bytes_max
 
     def _drop_one(self) -> None:
         ring = BULK if self._queue.groups[BULK] else CRIT
@@ -314,7 +320,3 @@ class Buffer:
 
     def _reject(self, *given: Any) -> None:
         self._store.reject(*given)
-
-
-def _is_full(group: Group) -> bool:
-    return len(group.readings) >= GROUP_READINGS_MAX or group.size_bytes >= GROUP_BYTES_MAX

@@ -222,6 +222,19 @@ def test_buffer_a_flood_of_alarms_evicts_and_stays_durable() -> None:
     virtual.run(story())
 
 
+def test_buffer_long_texts_fit_into_the_segments_of_a_board() -> None:
+    async def story() -> None:
+        small = Settings(4 * 16_384, 4 * 16_384, 16_384, 10_000)
+        more: dict[str, Any] = {"kernel": "k", "version": "0", "random": Random(1).randbytes}
+        buffer = await Buffer.open(SimDisk(), small, POINTS, **more)
+        buffer.add(BULK, [Reading("device/channel", "x" * 4000, step) for step in range(8)])
+        await buffer.commit()
+        assert buffer.durable
+        assert identity(buffer)["buffered"] == 8
+
+    virtual.run(story())
+
+
 def test_buffer_a_medium_that_dies_within_a_commit_loses_no_reading() -> None:
     async def story(steps_left: int) -> bool:
         small = Settings(3 * 65_536, 3 * 65_536, 65_536, 10_000)
