@@ -34,10 +34,10 @@ POINTS = [Point("device/channel", "", "V", BULK, 1000)]
 SETTINGS = Settings(8 * 65_536, 16 * 65_536, 65_536, 10_000)
 
 
-async def opened(disk: SimDisk, job: Job | None = None) -> Buffer:
+async def opened(disk: SimDisk, job: Job | None = None, room: Settings = SETTINGS) -> Buffer:
     more = {} if job is None else {"job": job}
     return await Buffer.open(
-        disk, SETTINGS, POINTS, kernel="k", version="0", random=Random(1).randbytes, **more
+        disk, room, POINTS, kernel="k", version="0", random=Random(1).randbytes, **more
     )
 
 
@@ -211,8 +211,7 @@ def test_buffer_a_flood_of_alarms_evicts_and_stays_durable() -> None:
 
     async def story() -> None:
         small = Settings(3 * 16_384, 3 * 16_384, 16_384, 10_000)
-        more: dict[str, Any] = {"kernel": "k", "version": "0", "random": Random(1).randbytes}
-        buffer = await Buffer.open(SimDisk(), small, POINTS, **more)
+        buffer = await opened(SimDisk(), room=small)
         for _ in range(5):
             buffer.add(CRIT, [Reading("device/channel", step * 1.1, step) for step in range(4000)])
             await buffer.commit()
@@ -225,8 +224,7 @@ def test_buffer_a_flood_of_alarms_evicts_and_stays_durable() -> None:
 def test_buffer_long_texts_fit_into_the_segments_of_a_board() -> None:
     async def story() -> None:
         small = Settings(4 * 16_384, 4 * 16_384, 16_384, 10_000)
-        more: dict[str, Any] = {"kernel": "k", "version": "0", "random": Random(1).randbytes}
-        buffer = await Buffer.open(SimDisk(), small, POINTS, **more)
+        buffer = await opened(SimDisk(), room=small)
         buffer.add(BULK, [Reading("device/channel", "x" * 4000, step) for step in range(8)])
         await buffer.commit()
         assert buffer.durable
@@ -238,9 +236,8 @@ def test_buffer_long_texts_fit_into_the_segments_of_a_board() -> None:
 def test_buffer_a_medium_that_dies_within_a_commit_loses_no_reading() -> None:
     async def story(steps_left: int) -> bool:
         small = Settings(3 * 65_536, 3 * 65_536, 65_536, 10_000)
-        more: dict[str, Any] = {"kernel": "k", "version": "0", "random": Random(1).randbytes}
         disk = SimDisk()
-        buffer = await Buffer.open(disk, small, POINTS, **more)
+        buffer = await opened(disk, room=small)
 
         def fail(_operation: str, _path: str) -> None:
             nonlocal steps_left
