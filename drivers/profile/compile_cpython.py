@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,11 +65,10 @@ def compiled(path: Path) -> bytes:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8")
     key = hashlib.sha256(_compiler_digest() + source).hexdigest()
-    kept = cache_folder() / f"{key}.cbor"
-    found = _cached(kept)
+    found = _cached(key)
     if found is None:
         found = compile_text(text, str(path))
-        _keep(kept, found)
+        _keep(key, found)
     return found
 
 
@@ -80,9 +78,15 @@ def load_file(path: Path) -> model.Profile:
 
 
 def cache_folder() -> Path:
-    """Return where compiled profiles are kept (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "tidegate"
+    """Return where compiled profiles are kept (XDG Base Directory Specification).
+
+    OSError for a user without a home, as in many a container.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "tidegate"
+    except RuntimeError as error:
+        raise OSError(str(error))
 
 
 @cache
@@ -95,9 +99,9 @@ def _compiler_digest() -> bytes:
     return digest.digest()
 
 
-def _cached(path: Path) -> bytes | None:
+def _cached(key: str) -> bytes | None:
     try:
-        held = path.read_bytes()
+        held = (cache_folder() / f"{key}.cbor").read_bytes()
     except OSError:
         return None
     digest, data = held[:_DIGEST_BYTES], held[_DIGEST_BYTES:]
@@ -110,12 +114,14 @@ def _cached(path: Path) -> bytes | None:
     return data
 
 
-def _keep(path: Path, data: bytes) -> None:
+def _keep(key: str, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(data).digest() + data)
-        os.replace(file.name, path)
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        # One name, so that a full disk gathers no leftovers; two writers at once spoil the digest.
+        new = folder / f"{key}.new"
+        new.write_bytes(hashlib.sha256(data).digest() + data)
+        os.replace(new, folder / f"{key}.cbor")
     except OSError:
         # Without a cache we only compile again next time: a full or read-only disk stops nothing.
         return

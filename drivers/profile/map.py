@@ -156,17 +156,19 @@ def places(profile: Profile) -> list[Place]:
 
 
 def _dependencies_first(slots: list[Slot]) -> list[Slot]:
+    # Without recursion: a profile may chain 512 channels, a board's stack holds far fewer.
     done: list[Slot] = []
     seen: set[str] = set()
-
-    def visit(slot: Slot) -> None:
-        if slot.id in seen:
-            return
-        seen.add(slot.id)
-        for other in slot.feeds_on:
-            visit(other)
-        done.append(slot)
-
-    for slot in slots:
-        visit(slot)
+    placed: set[str] = set()
+    waiting = list(reversed(slots))
+    while waiting:
+        slot = waiting[-1]
+        if slot.id not in seen:
+            seen.add(slot.id)
+            waiting += [one for one in reversed(slot.feeds_on) if one.id not in seen]
+            continue
+        waiting.pop()
+        if slot.id not in placed:
+            placed.add(slot.id)
+            done.append(slot)
     return done

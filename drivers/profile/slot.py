@@ -195,14 +195,17 @@ class Slot:
 
     def gather(self, found: list[Slot], all_operands: bool) -> None:
         """Add this slot and the operands to be read with it to `found`."""
-        if self in found:
-            return
-        found.append(self)
-        for slot in self.feeds_on:
-            if slot.every_ms == ONCE and slot.paced and self.every_ms != ONCE:
+        waiting = [self]
+        while waiting:
+            slot = waiting.pop()
+            if slot in found:
                 continue
-            if all_operands or not slot.paced:
-                slot.gather(found, all_operands)
+            found.append(slot)
+            for other in slot.feeds_on:
+                if other.every_ms == ONCE and other.paced and slot.every_ms != ONCE:
+                    continue
+                if all_operands or not other.paced:
+                    waiting.append(other)
 
     def news(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from drivers.transport.inbox import Inbox
 from gateway.core import aio
-from gateway.core.errors import LinkError
+from gateway.core.errors import ConfigError, LinkError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -23,7 +23,10 @@ _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
 async def open_tcp(host: str, port: int, timeout_ms: int = CONNECT_MAX_MS) -> Tcp:
-    """Connect; LinkError with the reason if that fails or takes longer than `timeout_ms`."""
+    """Connect; LinkError with the reason if that fails or takes longer than `timeout_ms`.
+
+    ConfigError for what can be no host or port.
+    """
     name = f"tcp {host}:{port}"
     try:
         reader, writer = await aio.within(timeout_ms, asyncio.open_connection(host, port))
@@ -31,6 +34,8 @@ async def open_tcp(host: str, port: int, timeout_ms: int = CONNECT_MAX_MS) -> Tc
         raise LinkError(f"{name}: no answer within {timeout_ms} ms; is it switched on, same net?")
     except OSError as error:
         raise LinkError(f"{name}: {error}")
+    except (ValueError, OverflowError) as error:  # no name of a host, or no port
+        raise ConfigError(f"{name}: {error}")
     return Tcp(name, reader, writer)
 
 

@@ -8,7 +8,8 @@ import cbor2
 import pytest
 
 from drivers.profile import compile_cpython
-from drivers.profile.model import load
+from drivers.profile.model import PLACES_MAX, Image, load
+from gateway.core import cbor
 from gateway.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,3 +100,30 @@ def test_profile_is_found_by_name_and_nowhere_else(file: Path) -> None:
 def test_missing_file_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         compile_cpython.compiled(tmp_path / "none.yaml")
+
+
+def test_a_user_without_a_home_compiles_every_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    name = compile_cpython.shipped()[0]
+    data = compile_cpython.compiled(compile_cpython.find(name, [tmp_path]))
+    assert len(data) > 100
+
+
+def test_a_chain_of_channels_as_long_as_a_profile_can_be_is_no_recursion() -> None:
+    last = PLACES_MAX - 1
+    rows: list[dict[str, object]] = [{"id": f"a{i}", "calc": [f"a{i + 1}"]} for i in range(last)]
+    rows.append({"id": f"a{last}", "at": 7})
+    document = {"tidegate": 1, "name": "X", "every": 10000, "bus": "modbus", "channels": rows}
+    found = load(cbor.encode(document)).device()
+    assert [field.address for field in found.fields(10000)] == [7]
+    image = Image()
+    image.put("holding", 7, bytes((0, 42)))
+    known: dict[str, object] = {}
+    found.decode(image, known)
+    assert known["a0"] == 42

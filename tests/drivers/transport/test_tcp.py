@@ -9,7 +9,7 @@ import pytest
 
 from drivers.transport.tcp import open_tcp
 from gateway.core import aio
-from gateway.core.errors import LinkError
+from gateway.core.errors import ConfigError, LinkError
 
 
 async def served(talk, use):
@@ -97,3 +97,9 @@ def test_tcp_a_name_that_means_nothing_is_a_link_error(monkeypatch):
             await open_tcp("nowhere", 502)
 
     aio.run(story())
+
+
+@pytest.mark.parametrize(("host", "port"), [("a..b", 502), ("x" * 70, 502), ("127.0.0.1", 99999)])
+def test_tcp_what_is_no_address_is_for_a_person_to_mend(host, port):
+    with pytest.raises(ConfigError, match=r"^tcp "):
+        aio.run(open_tcp(host, port, 500))
