@@ -51,16 +51,13 @@ class Map:
         found = {slot.every_ms for slot in self._slots_in_order if slot.polled}
         return sorted(found - {NEVER})
 
-    def fields(self, period_ms: int, known: dict[str, Any] | None = None) -> list[Field]:
-        """Return what to read at `period_ms`, with what that depends on, in order of address.
-
-        With `known`, places whose condition is already known not to hold are left out.
-        """
+    def fields(self, period_ms: int) -> list[Field]:
+        """Return what to read at `period_ms`, with what that depends on, in order of address."""
         wanted: list[Slot] = []
         for slot in self._slots_in_order:
             if slot.polled and slot.every_ms == period_ms:
                 slot.gather(wanted, slot.derived and slot.paced)
-        return self._fields(wanted, known or {})
+        return _fields(wanted)
 
     def identify_fields(self) -> list[Field]:
         """Return what to read before `identify` can answer."""
@@ -68,7 +65,7 @@ class Map:
         for name in expr.operands(self.profile.rules):
             if name in self._slots:
                 self._slots[name].gather(wanted, True)
-        return self._fields(wanted, {})
+        return _fields(wanted)
 
     def identify(self, known: dict[str, Any]) -> bool | None:
         """Return whether this is the device of the profile; None if that cannot be said."""
@@ -128,20 +125,6 @@ class Map:
         """Return what to write when the device comes up: settings that differ, then the setup."""
         return write.setup_steps(self.profile, self.settings, known, image)
 
-    def _fields(self, wanted: list[Slot], known: dict[str, Any]) -> list[Field]:
-        feeds: dict[tuple[str, int, int], list[str]] = {}
-        for slot in wanted:
-            for place in slot.places:
-                if place.address is None or not place.channel.readable:
-                    continue
-                if known and place.applies(known, self.settings) is False:
-                    continue
-                key = (place.channel.table, place.address, place.channel.count)
-                names = feeds.setdefault(key, [])
-                if slot.id not in names:
-                    names.append(slot.id)
-        return [Field(key[0], key[1], key[2], tuple(feeds[key])) for key in sorted(feeds)]
-
 
 def places(profile: Profile) -> list[Place]:
     """Return every channel with its arrays and groups expanded, alternatives side by side."""
@@ -172,3 +155,16 @@ def _dependencies_first(slots: list[Slot]) -> list[Slot]:
             placed.add(slot.id)
             done.append(slot)
     return done
+
+
+def _fields(wanted: list[Slot]) -> list[Field]:
+    feeds: dict[tuple[str, int, int], list[str]] = {}
+    for slot in wanted:
+        for place in slot.places:
+            if place.address is None or not place.channel.readable:
+                continue
+            key = (place.channel.table, place.address, place.channel.count)
+            names = feeds.setdefault(key, [])
+            if slot.id not in names:
+                names.append(slot.id)
+    return [Field(key[0], key[1], key[2], tuple(feeds[key])) for key in sorted(feeds)]

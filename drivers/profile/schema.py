@@ -36,9 +36,6 @@ PROFILE: Table = (
 )
 REQUIRED = ("name", "channels", "tests")
 
-# Keys of a bus section that are a default for every channel of the profile.
-SHARED = ("in", "type", "order", "scale", "every")
-
 LINE: Table = (
     ("baud", "int 300 1000000", "line speed; 9600 if absent"),
     ("parity", "one none even odd", "none if absent"),

@@ -138,7 +138,6 @@ def test_profile_the_first_alternative_that_applies_gives_the_value():
         image.put("holding", 9, bytes([0, mode]))
         assert found.decode(image, {}) == expected
     assert [field.address for field in found.fields(10000)] == [0, 1, 9]
-    assert [field.address for field in found.fields(10000, {"mode": 2})] == [1, 9]
 
 
 def test_profile_conditions_on_settings_decide_at_once():
