@@ -54,9 +54,12 @@ class ModbusBus:
         self._idle_since_ms = 0
         self._presence = log.Presence(name)
 
-    def check_unit(self, number: int) -> None:
+    def check_unit(self, number: int, name: str) -> None:
         """ConfigError if this framing cannot ask for that unit: a person must know at the start."""
-        self._frames.frame(number, b"")
+        try:
+            self._frames.frame(number, b"")
+        except ConfigError as error:
+            raise ConfigError(f"device {name}: {error}")
 
     async def exchange(
         self, unit: int, request: Request, timeout_ms: int, pause_ms: int
@@ -108,7 +111,7 @@ class Unit:
         pause_ms: int = 0,
         cap_ms: int = CAP_MS,
     ) -> None:
-        bus.check_unit(number)
+        bus.check_unit(number, name)
         self.asked_at_ms = 0  # the last time it was
         self.counts = {"answered": 0, "no-reply": 0, "bad-reply": 0, "refused": 0}
         self._bus = bus
