@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gateway.core.duration import milliseconds
-from gateway.core.source_cpython import LIST, MAP, SCALAR, only, read_source
+from gateway.core.source_cpython import LIST, MAP, SCALAR, Node, only, read_source
 from gateway.site import Bus, Device, Platform, Site, Storage
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gateway.core.duration import milliseconds
     from gateway.core.report_cpython import Report
-from gateway.core.source_cpython import Node
 
 MIB = 1 << 20
 DEVICES_MAX = 247  # unit addresses of one Modbus line
@@ -51,6 +50,8 @@ class SiteFile:
         self.report = source.report
         self.places: dict[str, Node] = {}
         self.site: Site | None = None
+        if source.root is None and self.report.errors == 0:
+            self.report.add("E110", Node(MAP, 1, 1, 1), "the file is empty")
         if source.root is not None and self.report.errors == 0:
             site = _Reader(self.report, self.places).site(source.root)
             self.site = site if self.report.errors == 0 else None
@@ -83,8 +84,7 @@ class _Reader:
         if "url" not in found:
             self._bad(node, "'url:' is missing", "E110")
         files = {
-            name: os.path.expandvars(self._text(found.get(name), None, "a file", ""))
-            for name in ("ca", "cert", "key", "password_file")
+            name: self._file(found.get(name)) for name in ("ca", "cert", "key", "password_file")
         }
         return Platform(
             self._text(found.get("url"), _URL, hint, ""),
@@ -204,6 +204,13 @@ class _Reader:
         if node.kind != LIST:
             return [self._text(node, None, wanted, "")]
         return [self._text(item, None, wanted, "") for item in node.items]
+
+    def _file(self, node: Node | None) -> str:
+        path = os.path.expandvars(self._text(node, None, "a file", ""))
+        # Only a warning: systemd may put credentials there just before the agent starts.
+        if node is not None and path and not os.path.exists(path):
+            self._report.add("W112", node, f"there is no file {path} now")
+        return path
 
     def _choice(self, node: Node | None, words: tuple[str, ...], default: str) -> str:
         if node is not None and node.text not in words:

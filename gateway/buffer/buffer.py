@@ -29,6 +29,7 @@ READINGS_MAX = 4096  # in RAM: 40 s of 100 readings/s while a card stalls
 GROUP_READINGS_MAX = 256  # of one record, and what brings a bulk commit forward
 GROUP_BYTES_MAX = 32_768
 CURSOR_MS = 10_000  # between writes of a cursor: losing it costs duplicates, writing it a page
+VOLATILE = "readings are kept in RAM only, and lost at a restart"
 SLOW_MS = 2000  # a healthy card commits in 10 ms, and stalls for less than this
 
 
@@ -91,7 +92,7 @@ class Buffer:
         try:
             await job(store.open)
         except LinkError as error:
-            log.event(log.ERROR, "buffer-volatile", why=error)
+            log.event(log.ERROR, "buffer-volatile", why=error, means=VOLATILE)
             nothing = {"sampled": 0, "delivered": 0, "gaps": 0, "buffered": 0}
             last_resort = VolatileStore(store.boot or 1, table, nothing, random)
             return Buffer(last_resort, table, settings, random, job)
@@ -292,7 +293,7 @@ class Buffer:
             if self._state[ring][2] != before[ring][2]:
                 self.changed.set()
         if error is not None:
-            log.event(log.ERROR, "buffer-volatile", why=error)
+            log.event(log.ERROR, "buffer-volatile", why=error, means=VOLATILE)
             self._acks = {}  # they name numbers of the old logs
             self.changed.set()
         return answer

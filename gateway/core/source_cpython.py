@@ -123,6 +123,8 @@ def load_source(text: str, name: str) -> Source:
 
 def read_source(path: Path) -> Source:
     """Return the tree of a file; ConfigError if it cannot be read or is not UTF-8."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path}: not a file")  # a pipe or a device would be read for ever
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_MAX + 1)

@@ -255,7 +255,9 @@ class MqttLink:
         self, _client: object, _data: object, flags: Any, reason: ReasonCode, _more: object
     ) -> None:
         code = reason.value if flags.is_disconnect_packet_from_server else 0
-        why = f"MQTT: {self._complaint or reason}"
+        # paho has no words for a connection that ended without DISCONNECT.
+        spoken = code or self._complaint
+        why = f"MQTT: {self._complaint or reason}" if spoken else "MQTT: the connection broke"
         if "[SSL: " in why:  # with TLS 1.3 a refused certificate shows at the first read
             why = "TLS: " + why.split("] ", 1)[-1].split(" (_ssl", 1)[0]
         self._lose(why, code)

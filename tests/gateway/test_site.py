@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,13 +59,14 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_site_file_becomes_plain_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEYS", "/run/keys")
+    monkeypatch.setenv("KEYS", str(tmp_path))
+    (tmp_path / "gateway.key").touch()
     read = SiteFile(write(tmp_path, GOOD))
     assert read.report.text() == ""
     site = read.site
     assert site is not None
     assert site.gateway == "330482-0017"
-    assert site.platform == Platform("mqtts://fusion.example:8883", key="/run/keys/gateway.key")
+    assert site.platform == Platform("mqtts://fusion.example:8883", key=f"{tmp_path}/gateway.key")
     assert (site.storage.bulk_bytes, site.storage.commit_ms) == (64 << 20, 500)
     serial, tcp = site.buses
     assert (serial.framing, serial.line) == ("rtu", {"baud": 19200, "parity": "even"})
@@ -86,6 +88,23 @@ def test_site_mistake_is_named_with_its_place(
 def test_site_all_mistakes_are_named_in_one_run(tmp_path: Path) -> None:
     text = GOOD.replace("clock: system", "clock: gps").replace("unit: 3", "unit: x")
     assert SiteFile(write(tmp_path, text)).report.errors == 2
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n"])
+def test_site_file_that_is_empty_is_an_error(tmp_path: Path, text: str) -> None:
+    assert "1:1: error E110: the file is empty" in SiteFile(write(tmp_path, text)).report.text()
+
+
+def test_site_key_that_is_not_there_yet_is_a_warning(tmp_path: Path) -> None:
+    read = SiteFile(write(tmp_path, GOOD.replace("${KEYS}", "/nowhere")))
+    assert read.site is not None
+    assert "warning W112: there is no file /nowhere/gateway.key now" in read.report.text()
+
+
+def test_site_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match="not a file"):
+        SiteFile(tmp_path / "pipe.yaml")
 
 
 def test_site_file_that_is_absent_is_named(tmp_path: Path) -> None:

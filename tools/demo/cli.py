@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import sys
 import tempfile
 import termios
@@ -52,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the demonstration; 0 if nothing was lost, 1 otherwise."""
     script = _script(args)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, like Ctrl-C
     kept = Path(args.keep).resolve() if args.keep else None
     if kept and kept.exists() and any(kept.iterdir()):
         raise ConfigError(f"--keep {kept} is not empty: it would mix two performances")
@@ -148,9 +150,9 @@ class Show:
 
     def _draw(self) -> None:
         size = shutil.get_terminal_size()
-        lines = [line[: size.columns - 1] for line in self._lines(size.lines - 7)]
         broken = ", ".join(sorted(self._world.broken)) or "nothing"
-        lines += ["", f"broken now: {broken}", HELP]
+        lines = [*self._lines(size.lines - 7), "", f"broken now: {broken}", HELP]
+        lines = [line[: size.columns - 1] for line in lines]
         print(
             "\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J", end="", flush=True
         )

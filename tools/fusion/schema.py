@@ -6,6 +6,7 @@ be acknowledged. Knows no pack and no broker.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -90,10 +91,11 @@ def create_or_open(path: Path) -> sqlite3.Connection:
 
 def open_readonly(path: Path) -> sqlite3.Connection:
     """Return the database at `path` for reading, beside a writer; ConfigError if it is not ours."""
+    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+    if not os.access(Path(path).absolute().parent, os.W_OK):
+        uri += "&immutable=1"  # a copy on a read-only medium: nobody writes beside us
     try:
-        database = sqlite3.connect(
-            f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_MS / 1000
-        )
+        database = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000)
         _check(database, path)
     except sqlite3.DatabaseError as error:
         raise ConfigError(f"{path}: no database of the platform: {error}")
