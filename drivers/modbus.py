@@ -91,6 +91,8 @@ class ModbusDevice:
         Raises ConfigError if that is not allowed, NoReply, BadReply, LinkError, and Refused, also
         if the device says yes and then holds something else.
         """
+        if not self._recognised():
+            raise Refused(f"{self.name}: not known to be a {self.map.profile.name}, not written")
         catch = _Catch("")
         for step in self.map.write(channel, value, self._known):
             await self._carry_out(step, catch)
@@ -228,9 +230,13 @@ class ModbusDevice:
         if self.map.identify(self._known) is False:
             self._note("identify", f"does not look like a {self.map.profile.name}")
 
+    def _recognised(self) -> bool:
+        """Whether this is the profile's device, as far as the profile can tell: only then write."""
+        return not self.map.profile.rules or self.map.identify(self._known) is True
+
     async def _set_up(self, catch: _Catch) -> None:
-        """Write what the site and the profile want set, unless this is another device."""
-        if "identify" in self.notes:
+        """Write what the site and the profile want set."""
+        if not self._recognised():
             return
         self.notes.pop("setup", None)
         try:

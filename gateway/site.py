@@ -68,7 +68,7 @@ class Storage(Record):
 
 
 class Device(Record):
-    """One device on a bus: its profile by name, unit address, and what the site decides.
+    """One device on a bus: its profile by name, unit (None: the profile's), the site's choices.
 
     `every_ms` 0 keeps the profile's periods; `alarm` lists channels for the crit ring; `pin` is
     the hexadecimal profile digest the site insists on, or "".
@@ -80,7 +80,7 @@ class Device(Record):
         self,
         name: str,
         profile: str,
-        unit: int,
+        unit: int | None,
         every_ms: int,
         settings: dict[str, Any],
         alarm: list[str],

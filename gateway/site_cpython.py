@@ -150,12 +150,7 @@ class _Reader:
         if len(node.pairs) > DEVICES_MAX:
             self._bad(node, f"{len(node.pairs)} devices are more than the {DEVICES_MAX} of a line")
         devices = [self._device(key, value) for key, value in node.pairs]
-        units: dict[int, str] = {}
         for (key, _), device in zip(node.pairs, devices, strict=True):
-            if device.unit in units:
-                other = units[device.unit]
-                self._bad(key, f"unit {device.unit} is '{other}' already: addresses are unique")
-            units[device.unit] = device.name
             if device.name in self._places:
                 line = self._places[device.name].line
                 self._bad(key, f"device {key.shown} stands twice (line {line})")
@@ -175,7 +170,7 @@ class _Reader:
         return Device(
             self._text(key, _NAME, "a name of letters, digits, - _ .", ""),
             self._text(found.get("profile"), None, "maker/model", ""),
-            self._integer(found["unit"], 0, 255) if "unit" in found else 1,
+            self._integer(found["unit"], 0, 255) if "unit" in found else None,
             self._duration(found.get("every"), 0),
             values,
             self._texts(found.get("alarm"), "a channel"),

@@ -93,7 +93,11 @@ WRITE: Table = (
     ("max", "number", "highest value allowed"),
     ("only", "yes", "cannot be read back"),
     ("with", "one 5 6 15 16", "Modbus function; 5 or 6 for one place, 16 for more if absent"),
-    ("repeat", "time", "write again this often: the device falls back without it"),
+    (
+        "repeat",
+        "time",
+        "write again this often, or the device falls back (kept for commands, which are to come)",
+    ),
     ("steps", "node", "sequence of writes"),
 )
 

@@ -45,6 +45,11 @@ class Wired(Record):
         self.map = map_
 
     @property
+    def unit(self) -> int:
+        """Its address: the site's word, else the one the maker sells it with."""
+        return self.map.profile.unit if self.device.unit is None else self.device.unit
+
+    @property
     def points(self) -> list[Point]:
         """The value streams of the device, in the profile's order."""
         return [
@@ -97,7 +102,7 @@ class WiredBus(Record):
                 one.device.name,
                 bus,
                 one.map,
-                one.device.unit,
+                one.unit,
                 [Range(*place) for place in known.get(f"{one.device.name} {one.digest.hex()}", [])],
             )
             for one in self.wired
@@ -157,6 +162,7 @@ def _bus(bus: Bus, find: Callable[[str], Profile], problems: list[tuple[str, str
             wired.append(_wire(bus, device, find(device.profile)))
         except ConfigError as error:
             problems.append((device.name, str(error)))
+    _check_units(wired, problems)
     found = WiredBus(bus, _agreed_line(bus, wired, problems), wired)
     needed_us = load_us(found.devices(Line(closed)))
     if needed_us > SECOND_US:
@@ -177,10 +183,19 @@ def _wire(bus: Bus, device: Device, profile: Profile) -> Wired:
     return Wired(device, profile.digest, map_)
 
 
+def _check_units(wired: list[Wired], problems: list[tuple[str, str]]) -> None:
+    taken: dict[int, str] = {}
+    for one in wired:
+        if one.unit in taken:
+            text = f"unit {one.unit} is {taken[one.unit]!r} already: addresses are unique on a bus"
+            problems.append((one.device.name, text))
+        taken[one.unit] = one.device.name
+
+
 def _agreed_line(bus: Bus, wired: list[Wired], problems: list[tuple[str, str]]) -> dict[str, Any]:
     """Return the line the profiles agree on, with the usual values where they say nothing."""
     line = dict(LINE)
-    if "://" in bus.port:
+    if bus.framing == TCP:
         return line
     for key in sorted(LINE):
         first = None

@@ -76,7 +76,7 @@ setup: [{at: 0x30, value: 1}]
 identify: model == 112
 channels:
   model: {at: 1, every: once}
-  level: {at: 4}"""
+  level: {at: 4, write: true}"""
 
 
 def test_modbus_settings_that_differ_are_written_when_a_device_comes_up() -> None:
@@ -109,6 +109,8 @@ def test_modbus_another_device_than_the_profiles_is_read_but_never_written(
     async def main() -> None:
         dev = device(wire, SETTINGS)
         assert qualities(await polls(dev, 2)) == {"level": GOOD}
+        with pytest.raises(Refused, match="not known to be a Test"):
+            await dev.write("level", 5)
         assert all(function == 3 for function, _, _ in wire.asked(1))
         assert dev.notes == {"identify": "does not look like a Test"}
 

@@ -41,7 +41,6 @@ BROKEN = [
     ("commit: 500ms", "commit: 500", "6:50: error E111: expected a time such as 500ms"),
     ("bulk: 64MiB", "bulk: 64MB", "6:35: error E111: expected a size such as 64MiB"),
     ("unit: 3", "unit: 300", "expected a whole number 0..255, not '300'"),
-    ("unit: 3", "unit: 1", "14:7: error E111: unit 1 is 'river-3' already"),
     ("meter-1", "river-3", "error E004: key 'river-3' stands twice"),
     ("inverter", "river-3", "18:7: error E111: device 'river-3' stands twice (line 13)"),
     ("parity: even", "parity: 8E1", "expected none or even or odd, not '8E1'"),

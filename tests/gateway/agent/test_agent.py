@@ -169,6 +169,11 @@ def test_agent_status_line_is_the_accounting_identity(tmp_path: Path) -> None:
         ("every: 2s", "every: 2s, pin: 0000000000000000", "pinned is 0000000000000000"),
         ("every: 2s", "every: 2s, settings: {tilt: 1}", "tilt"),
         ("every: 1s", "every: 1ms", "bus lan-1 needs"),
+        (
+            "      relay-1:",
+            "      twin: {profile: senseair/s8, unit: 1}\n      relay-1:",
+            "unit 1 is",
+        ),
     ],
 )
 def test_agent_refuses_a_site_that_cannot_work(
