@@ -185,7 +185,7 @@ async def poll_bus(
     while not schedule.closed:
         item, wait_ms = schedule.next(aio.now_ms())
         if item is None:
-            await _idle(wait_ms, wake)
+            await aio.rest(wait_ms, wake)
             continue
         try:
             readings = await poll(item)
@@ -197,14 +197,3 @@ async def poll_bus(
         schedule.done(item, aio.now_ms(), ok)
         if readings:
             sink(readings)
-
-
-async def _idle(wait_ms: int | None, wake: aio.Event) -> None:
-    try:
-        if wait_ms is None:
-            await wake.wait()
-        else:
-            await aio.within(wait_ms, wake.wait())
-    except aio.TimeoutError:
-        pass
-    wake.clear()

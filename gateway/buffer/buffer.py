@@ -146,11 +146,7 @@ class Buffer:
         while True:
             wait_ms = self._wait_ms()
             if wait_ms > 0:
-                try:
-                    await aio.within(wait_ms, self._wake.wait())
-                except aio.TimeoutError:
-                    pass
-                self._wake.clear()
+                await aio.rest(wait_ms, self._wake)
             else:
                 await self.commit(telemetry=self._telemetry_wait_ms() <= 0)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 __all__ = ["CancelledError", "Event", "Lock", "TaskGroup", "TimeoutError"]
-__all__ += ["now_ms", "run", "sleep_ms", "sync", "within"]
+__all__ += ["now_ms", "rest", "run", "sleep_ms", "sync", "within"]
 
 _ticks_ms = getattr(time, "ticks_ms", None)  # MicroPython's clock, which wraps around
 _ticks_diff = getattr(time, "ticks_diff", None)
@@ -46,6 +46,18 @@ async def within(ms: int, work: Coroutine[Any, Any, T]) -> T:
     # CPython 3.11's wait_for loses a cancellation that comes as `work` ends.
     async with _timeout(ms / 1000):
         return await work
+
+
+async def rest(ms: int | None, wake: Event) -> None:
+    """Wait until `wake` is set, for at most `ms` (None: for ever), and clear it."""
+    try:
+        if ms is None:
+            await wake.wait()
+        elif ms > 0:
+            await within(ms, wake.wait())
+    except TimeoutError:
+        pass
+    wake.clear()
 
 
 def sync(file: BinaryIO) -> None:

@@ -205,12 +205,7 @@ class Uplink:
             now_ms = aio.now_ms()
             wake_ms = session.wake_ms(now_ms)
             wait_ms = TURN_MS if wake_ms is None else min(wake_ms - now_ms, TURN_MS)
-            if wait_ms > 0:
-                try:
-                    await aio.within(wait_ms, self._wake.wait())
-                except aio.TimeoutError:
-                    pass
-            self._wake.clear()
+            await aio.rest(wait_ms, self._wake)
 
     async def _tell(self, session: Session, news: events.Event) -> None:
         answers: list[events.Event] = [news]

@@ -71,3 +71,17 @@ def test_aio_within_gives_up_in_time() -> None:
         return -1
 
     assert 10 <= aio.run(main()) < 5_000
+
+
+def test_aio_rest_ends_when_woken_or_when_time_is_up() -> None:
+    async def main() -> list[bool]:
+        wake = aio.Event()
+        began = aio.now_ms()
+        await aio.rest(20, wake)  # nobody wakes us
+        slept = aio.now_ms() - began >= 10
+        wake.set()
+        await aio.rest(60_000, wake)
+        await aio.rest(0, wake)
+        return [slept, wake.is_set(), aio.now_ms() - began < 10_000]
+
+    assert aio.run(main()) == [True, False, True]

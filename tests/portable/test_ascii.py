@@ -7,6 +7,7 @@ import json
 from drivers.protocol import ascii as frames
 from drivers.protocol import pdu
 from gateway.core.errors import BadReply, ConfigError, NoReply
+from tests.portable.support import raised
 
 ASKED = pdu.read(3, 107, 3)
 REPLY = bytes.fromhex("0306022b00000064")
@@ -15,14 +16,6 @@ FRAME = frames.frame(17, REPLY)
 
 def reader():
     return frames.ReplyReader(17, ASKED)
-
-
-def raised(kind, call, *args):
-    try:
-        call(*args)
-    except kind as error:
-        return error
-    raise AssertionError("nothing was raised")
 
 
 def test_ascii_frames_of_published_examples():

@@ -6,6 +6,7 @@ import json
 
 from drivers.protocol import mbap, pdu
 from gateway.core.errors import BadReply, ConfigError, NoReply
+from tests.portable.support import raised
 
 ASKED = pdu.read(3, 107, 3)
 REPLY = bytes.fromhex("0306022b00000064")
@@ -14,14 +15,6 @@ FRAME = mbap.frame(1, REPLY, 0x12345)
 
 def reader():
     return mbap.ReplyReader(1, ASKED, 0x12345)
-
-
-def raised(kind, call, *args):
-    try:
-        call(*args)
-    except kind as error:
-        return error
-    raise AssertionError("nothing was raised")
 
 
 def test_mbap_frame_of_the_published_example():

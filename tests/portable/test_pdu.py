@@ -6,19 +6,12 @@ import json
 
 from drivers.protocol import identification, pdu, refusal
 from gateway.core.errors import BadReply, ConfigError, Refused
+from tests.portable.support import raised
 
 
 def examples():
     with open("tests/vectors/modbus-v1.1b3.jsonl") as file:
         return [json.loads(line) for line in file]
-
-
-def raised(kind, call, *args):
-    try:
-        call(*args)
-    except kind as error:
-        return error
-    raise AssertionError("nothing was raised")
 
 
 def test_pdu_examples_of_the_standard_as_client():

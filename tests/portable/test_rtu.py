@@ -6,6 +6,7 @@ import json
 
 from drivers.protocol import pdu, rtu
 from gateway.core.errors import BadReply, ConfigError, NoReply, Refused
+from tests.portable.support import raised
 
 ASKED = pdu.read(3, 107, 3)
 REPLY = bytes.fromhex("0306022b00000064")
@@ -16,14 +17,6 @@ OTHER = rtu.frame(5, REPLY)
 
 def reply(data, asked=ASKED, unit=17):
     return rtu.ReplyReader(unit, asked).feed(data)
-
-
-def raised(kind, call, *args):
-    try:
-        call(*args)
-    except kind as error:
-        return error
-    raise AssertionError("nothing was raised")
 
 
 def test_rtu_crc_and_frames_of_published_examples():
