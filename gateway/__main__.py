@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal may lack our letters: … ° µ
     parser = _parser()
     if not given or given[0] not in VERBS:
+        if given and not given[0].startswith("-"):
+            parser.error(_no_verb(given[0]))
         parser.parse_args(given or ["--help"])
         return USAGE
     _refuse_strangers()
@@ -80,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tidegate {__version__}")
     parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do, see below")
     return parser
+
+
+def _no_verb(word: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, VERBS, 1)
+    return f"no verb {word!r}: " + (f"did you mean '{near[0]}'?" if near else "see --help")
 
 
 def _refuse_strangers() -> None:

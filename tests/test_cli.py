@@ -32,7 +32,7 @@ def test_cli_an_unknown_verb_is_a_usage_error(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as ended:
         cli.main(["dmeo"])
     assert ended.value.code == cli.USAGE
-    assert "dmeo" in capsys.readouterr().err
+    assert "no verb 'dmeo': did you mean 'demo'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)

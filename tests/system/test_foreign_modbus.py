@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from drivers.transport.serial_cpython import open_serial
 from drivers.transport.tcp import open_tcp
 from gateway.core import aio
 from gateway.core.errors import NoReply, Refused
+from tests.support.missing import missing
 from tools.sim.modbus import FRAMINGS
 from tools.sim.process import free_port
 
@@ -32,14 +32,8 @@ START_S = 10
 def tool(name: str, package: str) -> str:
     found = shutil.which(name)
     if found is None:
-        missing(f"{name} is missing: apt install {package}")
+        missing(name, f"apt-get install {package}")
     return str(found)
-
-
-def missing(why: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @contextlib.contextmanager
@@ -128,7 +122,7 @@ def libmodbus(tmp_path_factory) -> str:
         ["gcc", "-Wall", "-o", program, source, *flags], capture_output=True, text=True, check=False
     )
     if "modbus.h" in built.stderr or "-lmodbus" in built.stderr:
-        missing("libmodbus is missing: apt install libmodbus-dev")
+        missing("libmodbus", "apt-get install libmodbus-dev")
     assert built.returncode == 0, built.stderr
     return str(program)
 
@@ -212,7 +206,7 @@ async def on_pymodbus(framing, place, theirs=None):
 @pytest.fixture
 def pymodbus() -> None:
     if importlib.util.find_spec("pymodbus") is None:
-        missing("pymodbus is missing: pip install pymodbus")
+        missing("pymodbus", "pip install pymodbus")
 
 
 @pytest.mark.usefixtures("pymodbus")
