@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.missing import missing
 from tests.support.proxy import HOLE, PASS, Proxy
 from tools.demo.account import Disk, compare
 from tools.fusion.schema import open_readonly
-from tools.sim.broker import MOSQUITTO, start_broker
+from tools.sim.broker import MOSQUITTO, available, start_broker
 from tools.sim.process import Stage, free_port
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def test_gateway_black_hole_then_reset_loses_nothing_at_1_and_50_readings_a_seco
             proxy.mode = PASS
             await asyncio.sleep(DRAIN_S)
 
+    if MOSQUITTO not in available():
+        missing(MOSQUITTO, "apt-get install mosquitto")
     with Stage(tmp_path) as stage:
         port = free_port()
         stage.add(start_broker(port, tmp_path, MOSQUITTO))
