@@ -27,7 +27,7 @@ VERBS = {
     "check": ("tools.site.check", "say everything that is wrong in a site file"),
     "explain": ("tools.site.explain", "show how a site's devices are polled, and what it costs"),
     "watch": ("tools.watch", "show what a buffer directory holds"),
-    "profile": ("tools.profile.cli", "check and test driver profiles"),
+    "profile": ("tools.profile.cli", "write, check, try and document driver profiles"),
     "sim": ("tools.sim.cli", "simulate devices on a pty or a TCP port"),
     "fusion": ("tools.fusion.cli", "run the reference platform, and report what arrived"),
     "bench": ("tools.bench.cli", "measure this build against its budgets"),

@@ -1,121 +1,53 @@
-"""`tidegate profile`: check, test and compile driver profiles."""
+"""`tidegate profile VERB`: the author's kit. Loads a verb's module only when it is called."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-from time import perf_counter
+import argparse
+import importlib
 from typing import TYPE_CHECKING
 
-from drivers.profile.check_cpython import check_source
-from gateway.core import cbor
-from gateway.core.source_cpython import read_source
-from tools.profile import tester
-
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Sequence
+    from typing import Any
 
-    from drivers.profile.check_cpython import Checked
-
-OK, FINDINGS, NO_INPUT = 0, 1, 66
+# verb: (module with `arguments` and `main`, one line of help)
+VERBS = {
+    "check": ("tools.profile.verify", "everything there is to say: form, units, tests"),
+    "test": ("tools.profile.verify", "only run the tests"),
+    "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs of `tidegate profile`."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="VERB")
-    check = verbs.add_parser("check", help="everything there is to say: form, units, tests")
-    check.add_argument("--strict", action="store_true", help="a warning is a finding too")
-    test = verbs.add_parser("test", help="only run the tests")
-    for verb in (check, test):
-        verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file or folder")
-        _json(verb)
-    compiling = verbs.add_parser("compile", help="write the CBOR that a gateway loads")
-    compiling.add_argument("file", type=Path, metavar="FILE")
-    compiling.add_argument("-o", "--output", type=Path, metavar="OUT", help="FILE.cbor if absent")
-    _json(compiling)
+    verbs = parser.add_subparsers(
+        dest="action", required=True, metavar="VERB", parser_class=_VerbParser
+    )
+    for verb, (module, summary) in VERBS.items():
+        verbs.add_parser(verb, help=summary, description=summary, module=module)
 
 
 def main(args: argparse.Namespace) -> int:
     """Carry out the verb; return the exit code."""
-    if args.action == "compile":
-        return _compile(args)
-    started = perf_counter()
-    files = _files(args.files)
-    if not files:
-        print("tidegate profile: no profile there", file=sys.stderr)
-        return NO_INPUT
-    rows = [_look(path) for path in files]
-    strict = args.action == "check" and args.strict
-    bad = sum(row.report.errors + (row.report.warnings if strict else 0) for row, _ in rows)
-    if args.json:
-        print(json.dumps([_row(path, *row) for path, row in zip(files, rows, strict=True)]))
-        return FINDINGS if bad else OK
-    for path, (checked, outcome) in zip(files, rows, strict=True):
-        _show(path, checked, outcome, args.action == "test")
-    tests = sum(outcome.tests for _, outcome in rows)
-    errors = sum(checked.report.errors for checked, _ in rows)
-    warnings = sum(checked.report.warnings for checked, _ in rows)
-    took_ms = (perf_counter() - started) * 1000
-    counts = f"{_many(len(files), 'profile')}, {_many(tests, 'test')}"
-    found = f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"
-    print(f"{counts}: {found}, {took_ms:.0f} ms")
-    return FINDINGS if bad else OK
+    return int(args.carry_out(args))
 
 
-def _json(parser: argparse.ArgumentParser) -> None:
-    # The default must not undo a --json that stands before the verb.
-    from argparse import SUPPRESS
+class _VerbParser(argparse.ArgumentParser):
+    """The parser of one verb, which asks the verb's module for its arguments when it is used."""
 
-    parser.add_argument("--json", action="store_true", default=SUPPRESS, help="for machines")
+    def __init__(self, module: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._module = module
+        # The default must not undo a --json that stands before the verb.
+        self.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="for machines"
+        )
 
-
-def _files(paths: list[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        found += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
-    return found
-
-
-def _look(path: Path) -> tuple[Checked, tester.Outcome]:
-    checked = check_source(read_source(path))
-    return checked, tester.run(checked)
-
-
-def _show(path: Path, checked: Checked, outcome: tester.Outcome, tests_only: bool) -> None:
-    report = checked.report
-    if report.errors or (report.warnings and not tests_only):
-        print(report.text())
-    elif tests_only:
-        print(f"{path}: {_many(outcome.tests, 'test')}, {outcome.compared} values compared")
-
-
-def _row(path: Path, checked: Checked, outcome: tester.Outcome) -> dict[str, object]:
-    size = len(cbor.encode(checked.document)) if checked.document else 0
-    return {
-        "file": str(path),
-        "errors": checked.report.errors,
-        "warnings": checked.report.warnings,
-        "tests": outcome.tests,
-        "failed": outcome.failed,
-        "compared": outcome.compared,
-        "size_bytes": size,
-        "problems": checked.report.rows(),
-    }
-
-
-def _compile(args: argparse.Namespace) -> int:
-    checked = check_source(read_source(args.file))
-    checked.report.require()
-    data = cbor.encode(checked.document)
-    output = args.output or args.file.with_suffix(".cbor")
-    output.write_bytes(data)
-    if args.json:
-        print(json.dumps({"file": str(args.file), "output": str(output), "size_bytes": len(data)}))
-    else:
-        print(f"{output}: {len(data)} bytes")
-    return OK
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Declare the arguments of the verb, then read them."""
+        module = importlib.import_module(self._module)
+        module.arguments(self)
+        self.set_defaults(carry_out=module.main)
+        return super().parse_known_args(args, namespace)

@@ -1,0 +1,90 @@
+"""`tidegate profile check` and `test`: what is wrong, and whether the tests hold."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from drivers.profile.check_cpython import check_source
+from gateway.core import cbor
+from gateway.core.source_cpython import read_source
+from tools.profile import tester
+
+if TYPE_CHECKING:
+    import argparse
+
+    from drivers.profile.check_cpython import Checked
+
+OK, FINDINGS, NO_INPUT = 0, 1, 66
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what both verbs take."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file or folder")
+    parser.add_argument("--strict", action="store_true", help="a warning is a finding too")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Check the files, or only run their tests; return the exit code."""
+    started = perf_counter()
+    files = _files(args.files)
+    if not files:
+        print("tidegate profile: no profile there", file=sys.stderr)
+        return NO_INPUT
+    rows = [_look(path) for path in files]
+    strict = args.action == "check" and args.strict
+    bad = sum(row.report.errors + (row.report.warnings if strict else 0) for row, _ in rows)
+    if args.json:
+        print(json.dumps([_row(path, *row) for path, row in zip(files, rows, strict=True)]))
+        return FINDINGS if bad else OK
+    for path, (checked, outcome) in zip(files, rows, strict=True):
+        _show(path, checked, outcome, args.action == "test")
+    tests = sum(outcome.tests for _, outcome in rows)
+    errors = sum(checked.report.errors for checked, _ in rows)
+    warnings = sum(checked.report.warnings for checked, _ in rows)
+    took_ms = (perf_counter() - started) * 1000
+    counts = f"{_many(len(files), 'profile')}, {_many(tests, 'test')}"
+    found = f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"
+    print(f"{counts}: {found}, {took_ms:.0f} ms")
+    return FINDINGS if bad else OK
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+    return found
+
+
+def _look(path: Path) -> tuple[Checked, tester.Outcome]:
+    checked = check_source(read_source(path))
+    return checked, tester.run(checked)
+
+
+def _show(path: Path, checked: Checked, outcome: tester.Outcome, tests_only: bool) -> None:
+    report = checked.report
+    if report.errors or (report.warnings and not tests_only):
+        print(report.text())
+    elif tests_only:
+        print(f"{path}: {_many(outcome.tests, 'test')}, {outcome.compared} values compared")
+
+
+def _row(path: Path, checked: Checked, outcome: tester.Outcome) -> dict[str, object]:
+    size = len(cbor.encode(checked.document)) if checked.document else 0
+    return {
+        "file": str(path),
+        "errors": checked.report.errors,
+        "warnings": checked.report.warnings,
+        "tests": outcome.tests,
+        "failed": outcome.failed,
+        "compared": outcome.compared,
+        "size_bytes": size,
+        "problems": checked.report.rows(),
+    }
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
