@@ -15,6 +15,7 @@ VERBS = {
     "check": ("tools.profile.verify", "everything there is to say: form, units, tests"),
     "test": ("tools.profile.verify", "only run the tests"),
     "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
+    "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
 }
 
 
