@@ -34,10 +34,14 @@ ALTERNATIVES_MAX = 8  # places one channel may have; bounds what a small file ca
 
 
 class Checked:
-    """What a check found: the `report`, the compiled `document` or None, the tests."""
+    """What a check found: the `report`, the compiled `document` or None, the tests.
 
-    def __init__(self, report: Report) -> None:
+    `root` is the profile as written, with the titles and remarks that no device needs.
+    """
+
+    def __init__(self, report: Report, root: Node | None) -> None:
         self.report = report
+        self.root = root
         self.document: dict[str, Any] | None = None
         self.cases: list[Case] = []
 
@@ -49,7 +53,7 @@ def check_text(text: str, name: str) -> Checked:
 
 def check_source(source: Source) -> Checked:
     """Return everything there is to say about a profile that was read as YAML."""
-    checked = Checked(source.report)
+    checked = Checked(source.report, source.root)
     if source.root is None or source.root.kind != MAP:
         if not source.report.errors:
             place = source.root or Node(SCALAR, 1, 1, 1)
