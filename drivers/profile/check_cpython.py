@@ -44,6 +44,7 @@ class Checked:
         self.root = root
         self.document: dict[str, Any] | None = None
         self.cases: list[Case] = []
+        self.base = 0
 
 
 def check_text(text: str, name: str) -> Checked:
@@ -70,6 +71,7 @@ def _check(root: Node, checked: Checked) -> None:
     report = checked.report
     checker = _Checker(root, report)
     document = checker.document()
+    checked.base = checker.base
     checked.cases = cases_cpython.read_cases(
         checker.keys.get("tests"), checker.names, checker.base, report
     )

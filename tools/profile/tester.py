@@ -5,6 +5,7 @@ What does not hold is added to the profile's report, at the place in the file th
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.modbus import write_request
@@ -13,20 +14,20 @@ from drivers.profile.model import Image, Map, Profile, load
 from drivers.profile.write import channel_steps
 from drivers.protocol import pdu, rtu
 from gateway.core import cbor
-from gateway.core.decimal import Decimal
 from gateway.core.errors import BadReply, ConfigError, Refused
 from gateway.core.reading import REFUSED
-from gateway.core.report_cpython import TooMany
+from gateway.core.report_cpython import Report, TooMany
 from gateway.core.source_cpython import LIST, SCALAR
+from tools.profile.diagnose import Diagnosis, Trial, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from drivers.profile.cases_cpython import Case, Frame
     from drivers.profile.check_cpython import Checked
     from drivers.profile.image import Step
     from gateway.core.decimal import Number
-    from gateway.core.report_cpython import Report
     from gateway.core.source_cpython import Node
 
 TOLERANCE = 1e-6  # relative: what a manual rounds when it prints a float
@@ -49,11 +50,12 @@ def run(checked: Checked) -> Outcome:
     if checked.document is None:
         return outcome
     profile = load(cbor.encode(checked.document))
+    diagnosis = Diagnosis(_trials(checked.cases, profile), checked.base)
     for case in checked.cases:
         before = checked.report.errors
         outcome.tests += 1
         try:
-            outcome.compared += _run_case(case, profile, checked.report)
+            outcome.compared += _run_case(case, profile, checked.report, diagnosis)
         except TooMany:
             outcome.failed += 1
             break
@@ -71,7 +73,7 @@ def picture(case: Case, report: Report) -> Image | None:
     return image if all(sound) else None
 
 
-def _run_case(case: Case, profile: Profile, report: Report) -> int:
+def _run_case(case: Case, profile: Profile, report: Report, diagnosis: Diagnosis) -> int:
     try:
         device = profile.device(case.settings)
     except ConfigError as error:
@@ -89,8 +91,25 @@ def _run_case(case: Case, profile: Profile, report: Report) -> int:
             report.add("E063", case.node, f"nothing was to come of it, but {given[0]} has a value")
         return 1
     for name, node in case.gives.items():
-        _compare(name, node, known.get(name), report)
+        _compare(name, node, known.get(name), report, diagnosis)
     return len(case.gives)
+
+
+def _trials(cases: Iterable[Case], profile: Profile) -> Iterator[Trial]:
+    """Yield what a diagnosis compares: the tests that give values, as far as they are sound."""
+    told_elsewhere = Report("", "")
+    for case in cases:
+        if not case.gives:
+            continue
+        try:
+            device = profile.device(case.settings)
+        except ConfigError:
+            continue
+        image = picture(case, told_elsewhere)
+        if image is not None:
+            yield Trial(
+                device, image, {name: partial(_same, case.gives[name]) for name in case.gives}
+            )
 
 
 def _exchange(image: Image, case: Case, sent: Frame, received: Frame, report: Report) -> bool:
@@ -142,11 +161,12 @@ def _sound(frame: Frame, report: Report, wanted: bool) -> bool:
     return False
 
 
-def _compare(name: str, node: Node, value: Any, report: Report) -> None:
+def _compare(name: str, node: Node, value: Any, report: Report, diagnosis: Diagnosis) -> None:
     if _same(node, value):
         return
     wanted = [item.text for item in node.items] if node.kind == LIST else node.text
-    report.add("E063", node, f"{name} is {_shown(value)}, the test says {wanted}")
+    message = f"{name} is {shown(value)}, the test says {wanted}"
+    report.add("E063", node, message, diagnosis.hint(name))
 
 
 def _same(node: Node, value: Any) -> bool:
@@ -202,11 +222,3 @@ def _steps(device: Map, name: str, value: Any) -> list[Step]:
 
 def _hex(data: bytes) -> str:
     return data.hex().upper()
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "without a value"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, (int, Decimal)) else repr(value)

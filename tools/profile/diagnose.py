@@ -1,0 +1,181 @@
+"""Why a value is wrong: which single mistake in the profile would explain it, the likelier first.
+
+`Diagnosis` compares with what tests want, for `profile test` and `check`. Pure: knows registers
+that were read or written down, no device and no file.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from drivers.profile.address_cpython import FIRST, REFERENCE
+from drivers.profile.map import places
+from gateway.core.decimal import Decimal
+from gateway.core.record import Record
+from tools.profile import variants
+from tools.profile.variants import decoded, read_otherwise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
+    from drivers.profile.image import Image
+    from drivers.profile.map import Map
+    from drivers.profile.model import Channel
+    from tools.profile.variants import Variant
+
+    Held: TypeAlias = "frozenset[tuple[int, str]]"  # (number of a trial, channel id)
+
+DIAGNOSED_MAX = 16  # channels or arrays of one profile; who has more wrong begins with the first
+TOLD_MAX = 2  # causes in one hint
+
+
+class Trial:
+    """What one test wants of `image`: `wanted[id](value)` says whether it is the value."""
+
+    def __init__(self, device: Map, image: Image, wanted: dict[str, Callable[[Any], bool]]) -> None:
+        self.device = device
+        self.image = image
+        self.wanted = wanted
+
+
+class Cause(Record):
+    """A mistake that explains a wrong value: `variant` of `channel`, and the `value` it gives."""
+
+    __slots__ = ("channel", "value", "variant")
+
+    def __init__(self, channel: Channel, variant: Variant, value: Any) -> None:
+        self.channel = channel
+        self.variant = variant
+        self.value = value
+
+
+class Diagnosis:
+    """The causes of what is wrong in the tests of one profile; `base` is that of its numbers.
+
+    Costs nothing until it is asked: `trials` are not looked at before.
+    """
+
+    def __init__(self, trials: Iterable[Trial], base: int = 0) -> None:
+        self._lazy = trials
+        self._base = base
+        self._found: dict[Channel, list[tuple[Variant, Held]]] = {}
+
+    @cached_property
+    def _trials(self) -> list[Trial]:
+        return list(self._lazy)
+
+    @cached_property
+    def _held(self) -> Held:
+        return self._holding()
+
+    def causes(self, name: str) -> list[Cause]:
+        """Return what explains that channel `name` has not the value wanted, best first.
+
+        Only what mends every test of `name`, and spoils none of another channel.
+        """
+        wanting = {(n, name) for n, trial in enumerate(self._trials) if name in trial.wanted}
+        broken = wanting - self._held
+        if not broken:
+            return []
+        number = min(broken)[0]
+        ranked = []
+        for distance, channel in enumerate(_suspects(self._trials[number].device, name)):
+            for variant, held in self._remedies(channel):
+                if wanting <= held:
+                    order = (-len(held), len(variant.kinds), distance, _likelihood(variant))
+                    ranked.append((order, Cause(channel, variant, None)))
+        found = [cause for _, cause in sorted(ranked, key=lambda one: one[0])]
+        trial = self._trials[number]
+        for cause in found:
+            cause.value = _known(trial, (cause.channel, cause.variant)).get(name)
+        return found
+
+    def hint(self, name: str) -> str:
+        """Return the causes in words, as for a hint under an error; "" if none was found."""
+        causes = self.causes(name)
+        if not causes:
+            return ""
+        told = []
+        for cause in causes[:TOLD_MAX]:
+            words = cause.variant.told(cause.channel, first(cause.channel.table, self._base))
+            own = name in _ids(self._trials, cause.channel)
+            told.append(words if own else f"with '{_plain(cause.channel.id)}' {words}")
+        value = shown(causes[0].value)
+        return f"{', or '.join(told)}, it would be {value}, as the test says"
+
+    def _remedies(self, channel: Channel) -> list[tuple[Variant, Held]]:
+        """Return the variants of `channel` by which more holds than now, and all that held."""
+        if channel not in self._found:
+            if len(self._found) >= DIAGNOSED_MAX:
+                return []
+            self._found[channel] = self._tried(channel, variants.singles(channel))
+            if not self._found[channel] and variants.is_number(channel):
+                self._found[channel] = self._tried(channel, variants.pairs(channel))
+        return self._found[channel]
+
+    def _tried(self, channel: Channel, ways: list[Variant]) -> list[tuple[Variant, Held]]:
+        found = []
+        for variant in ways:
+            held = self._holding((channel, variant))
+            if held > self._held:
+                found.append((variant, held))
+        return found
+
+    def _holding(self, change: tuple[Channel, Variant] | None = None) -> Held:
+        held = set()
+        for number, trial in enumerate(self._trials):
+            known = _known(trial, change)
+            for name, is_it in trial.wanted.items():
+                # What was never read is no proof of "no value".
+                if name in known and is_it(known[name]):
+                    held.add((number, name))
+        return frozenset(held)
+
+
+def first(table: str, base: int) -> int:
+    """Return the number a manual that counts by `base` gives the first address of `table`."""
+    return FIRST[table] if base == REFERENCE else base
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it."""
+    if value is None:
+        return "without a value"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (int, Decimal)) else repr(value)
+
+
+def _known(trial: Trial, change: tuple[Channel, Variant] | None) -> dict[str, Any]:
+    if change is None:
+        return decoded(trial.device, trial.image)
+    with read_otherwise(trial.device, *change):
+        return decoded(trial.device, trial.image)
+
+
+def _suspects(device: Map, name: str) -> list[Channel]:
+    """Return the definitions that `name` comes from: its own, then those of its operands."""
+    found: list[Channel] = []
+    names = [name]
+    for one in names:  # grows while we go
+        for place in device.places(one):
+            if place.address is not None and place.channel not in found:
+                found.append(place.channel)
+            names += [other for other in place.operands if other not in names]
+    return found
+
+
+def _ids(trials: list[Trial], channel: Channel) -> set[str]:
+    every = [place for trial in trials for place in places(trial.device.profile)]
+    return {place.id for place in every if place.channel is channel}
+
+
+def _likelihood(variant: Variant) -> tuple[int, ...]:
+    kinds = [variants.KINDS.index(kind) for kind in variant.kinds]
+    return (*kinds, abs(variant.power))
+
+
+def _plain(name: str) -> str:
+    return name.replace("%", "").replace("#", "")

@@ -1,0 +1,194 @@
+"""The ways in which a register table is misread: one channel's bytes read otherwise, one at a time.
+
+Word order, address one off, type, and a scale off by a power of ten. Knows no value that would be
+right: who asks compares.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from copy import copy
+from typing import TYPE_CHECKING
+
+from drivers.profile import number
+from drivers.profile.decode import ORDERS, TYPES, Layout, arrange
+from drivers.profile.image import BIT_TABLES
+from drivers.profile.map import places
+from gateway.core.decimal import decimal
+from gateway.core.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drivers.profile.expr import Value
+    from drivers.profile.image import Image
+    from drivers.profile.map import Map
+    from drivers.profile.model import Channel
+    from drivers.profile.slot import Place
+
+ORDER, ADDRESS, SCALE, TYPE = "order", "address", "scale", "type"  # the likelier first
+KINDS = (ORDER, ADDRESS, SCALE, TYPE)
+POWERS = (-1, 1, -2, 2, -3, 3, -4, 4, -6, 6)  # of ten; the last are Wh for MWh and such
+_NUMBERS = ("u", "s", "sm", "f", "bcd", "sbcd")
+_SIBLINGS = {"u": ("s", "f", "bcd"), "s": ("u", "f", "bcd"), "f": ("u", "s"), "bcd": ("u", "s")}
+
+
+class Variant(Record):
+    """A way to read a channel: `shift` of its address, `order`, type `name`, `power` of ten.
+
+    Empty or 0 stands for "as the profile says".
+    """
+
+    __slots__ = ("name", "order", "power", "shift")
+
+    def __init__(self, shift: int = 0, order: str = "", name: str = "", power: int = 0) -> None:
+        self.shift = shift
+        self.order = order
+        self.name = name
+        self.power = power
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What is otherwise, of KINDS."""
+        parts = (self.order, self.shift, self.power, self.name)
+        return tuple(kind for kind, part in zip(KINDS, parts, strict=True) if part)
+
+    def joined(self, other: Variant) -> Variant:
+        """Return both at once."""
+        return Variant(
+            self.shift or other.shift,
+            self.order or other.order,
+            self.name or other.name,
+            self.power or other.power,
+        )
+
+    def of(self, channel: Channel) -> Channel:
+        """Return the channel read this way."""
+        made = copy(channel)
+        layout = channel.layout
+        made.layout = Layout(
+            self.name or type_name(layout), self.order or layout.order, layout.bits, layout.none
+        )
+        if self.name:
+            made.count = channel.count * made.layout.words // layout.words
+        if self.power:
+            made.scale = number.times(channel.scale, decimal(1, self.power))
+            made.linear = True
+        return made
+
+    def at(self, place: Place, channel: Channel) -> Place:
+        """Return the place with `channel` as it became, this far from where it was."""
+        made = copy(place)
+        made.channel = channel
+        if place.address is not None:
+            made.address = place.address + self.shift
+        return made
+
+    def told(self, channel: Channel, first: int = 0) -> str:
+        """Say what is otherwise: "at 3 instead of 2", in a table that counts from `first`."""
+        parts = []
+        if self.shift:
+            parts.append(self._address(channel, first))
+        if self.order:
+            parts.append(f"with order {self.order} instead of {channel.layout.order}")
+        if self.name:
+            parts.append(f"as {self.name} instead of {type_name(channel.layout)}")
+        if self.power:
+            parts.append(f"with scale {self.of(channel).scale} instead of {channel.scale}")
+        return " and ".join(parts)
+
+    def _address(self, channel: Channel, first: int) -> str:
+        if channel.at is None or channel.group >= 0:  # its `at` counts from that of its group
+            what = "bit" if channel.table in BIT_TABLES else "register"
+            return f"one {what} {'later' if self.shift > 0 else 'earlier'}"
+        at = channel.at + first
+        return f"at {at + self.shift} instead of {at}"
+
+
+def type_name(layout: Layout) -> str:
+    """Return the name of a layout's type as a profile writes it."""
+    return layout.base if layout.base == "bool" else f"{layout.base}{layout.size}"
+
+
+def singles(channel: Channel) -> list[Variant]:
+    """Return every way to misread `channel` by one mistake, the likelier first."""
+    found = orders(channel)
+    found += [Variant(shift=shift) for shift in (-1, 1)]
+    if is_number(channel):
+        found += [Variant(power=power) for power in POWERS]
+        found += [Variant(name=name) for name in _types(channel.layout)]
+    return found
+
+
+def pairs(channel: Channel) -> list[Variant]:
+    """Return the ways to misread `channel` by two mistakes that people make together."""
+    ways = {kind: [one for one in singles(channel) if one.kinds == (kind,)] for kind in KINDS}
+    found = [name.joined(order) for name in ways[TYPE] for order in orders(name.of(channel))]
+    for one, other in ((ORDER, ADDRESS), (ADDRESS, TYPE), (ORDER, SCALE), (ADDRESS, SCALE)):
+        found += [a.joined(b) for a in ways[one] for b in ways[other]]
+    return found
+
+
+def orders(channel: Channel) -> list[Variant]:
+    """Return the word orders other than the channel's own that make a difference."""
+    layout = channel.layout
+    if layout.base not in _NUMBERS or channel.table in BIT_TABLES:
+        return []
+    sample = bytes(range(_size_bytes(channel)))
+    seen = {arrange(sample, layout.order)}
+    found = []
+    for order in ORDERS:
+        arranged = arrange(sample, order)
+        if arranged not in seen:
+            seen.add(arranged)
+            found.append(Variant(order=order))
+    # Swapped registers are the common mistake, swapped bytes are not.
+    return sorted(found, key=lambda one: one.order == "BADC")
+
+
+def is_number(channel: Channel) -> bool:
+    """Return whether the channel is a quantity, not a word, flags, bits or text."""
+    layout = channel.layout
+    plain = channel.map is None and channel.flags is None
+    return plain and layout.base in _NUMBERS and layout.bits is None
+
+
+def _types(layout: Layout) -> list[str]:
+    names = [f"{base}{layout.size}" for base in _SIBLINGS.get(layout.base, ())]
+    names += [f"{layout.base}{size}" for size in (2 * layout.size, layout.size // 2)]
+    names += [f"{base}{size}" for base in ("s", "u") for size in (2 * layout.size,)]
+    known = {f"{base}{size}" for base in _NUMBERS for size in TYPES[base]}
+    own = type_name(layout)
+    return [name for name in dict.fromkeys(names) if name in known and name != own]
+
+
+def _size_bytes(channel: Channel) -> int:
+    return 2 * channel.layout.words
+
+
+@contextmanager
+def read_otherwise(device: Map, channel: Channel, variant: Variant) -> Iterator[None]:
+    """Let every place of `channel` in `device` be read the other way meanwhile."""
+    changed = variant.of(channel)
+    kept = [(found, list(found)) for found in _alternatives(device)]
+    try:
+        for found, _ in kept:
+            found[:] = [
+                variant.at(one, changed) if one.channel is channel else one for one in found
+            ]
+        yield
+    finally:
+        for found, before in kept:
+            found[:] = before
+
+
+def decoded(device: Map, image: Image) -> dict[str, Value]:
+    """Return the value of every channel `image` says something about, in the profile's unit."""
+    known: dict[str, Value] = {}
+    device.decode(image, known)
+    return known
+
+
+def _alternatives(device: Map) -> list[list[Place]]:
+    names = dict.fromkeys(place.id for place in places(device.profile))
+    return [device.places(name) for name in names]
