@@ -20,11 +20,17 @@ SECONDARY = """
     ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm
     ug/m3 mm/h m/h ppm /100 /1000 hPa mm cm km km/h
 """
+# Registered with IANA since (2021), for the objects of LwM2M.
+LATER = "ppt VAh mg/l ug/l g/l"
+KINDS_MIN = 340
+LANGUAGES = ("en", "zh", "ja")
+UNIT_COLUMNS = ["unit", "wire", "base", "factor", "pre", "senml"]
+COLUMNS = ["kind", "unit", *LANGUAGES, "sl651", "hj212", "sdm", "ipso", "note"]
 
 
 def test_registry_holds_the_units_of_the_rfcs_and_marks_no_other() -> None:
     marked = {unit for unit, row in units().items() if row.get("senml")}
-    assert marked == {*PRIMARY.split(), *SECONDARY.split()}
+    assert marked == {*PRIMARY.split(), *SECONDARY.split(), *LATER.split()}
 
 
 def test_every_kind_has_a_unit_that_senml_registers_or_says_why_not() -> None:
@@ -33,7 +39,28 @@ def test_every_kind_has_a_unit_that_senml_registers_or_says_why_not() -> None:
         registered = units()[row["unit"]].get("senml")
         assert registered or "registered for SenML" in row["note"], kind
         assert wire_unit(row["unit"]) == row["unit"]
-    assert len(kinds()) >= 68
+    assert len(kinds()) >= KINDS_MIN
+
+
+def test_every_kind_has_a_title_of_its_own_in_every_language() -> None:
+    for language in LANGUAGES:
+        titles = [row[language] for row in kinds().values()]
+        assert all(title == title.strip() != "" for title in titles)
+        assert {title for title in titles if titles.count(title) > 1} == set()
+    assert all(row["en"].isascii() for row in kinds().values())
+    assert all(not row["zh"].isascii() and not row["ja"].isascii() for row in kinds().values())
+
+
+def test_no_crosswalk_code_is_given_to_two_kinds_that_differ() -> None:
+    codes: dict[str, list[str]] = {}
+    for kind, row in kinds().items():
+        for column, form in (("sl651", r"[0-9A-F]{2}H [A-Za-z0-9]+"), ("hj212", r"\w+")):
+            if column in row:
+                assert re.fullmatch(form, row[column]), kind
+                codes.setdefault(f"{column} {row[column]}", []).append(kind)
+    shared = {code: found for code, found in codes.items() if len(found) > 1}
+    assert shared == {"sl651 39H Z": ["hydro.level.river", "hydro.level.tide"]}
+    assert len(codes) >= 100
 
 
 def test_registry_files_hold_one_sorted_object_per_line_and_no_row_twice() -> None:
@@ -42,6 +69,9 @@ def test_registry_files_hold_one_sorted_object_per_line_and_no_row_twice() -> No
         rows = [json.loads(line) for line in lines]
         assert len({row[key] for row in rows}) == len(rows)
         assert all(set(row) >= {key, "unit"} for row in rows)
+        assert [row[key] for row in rows] == sorted(row[key] for row in rows), name
+        order = COLUMNS if name == "kinds.jsonl" else UNIT_COLUMNS
+        assert all(list(row) == [one for one in order if one in row] for row in rows), name
 
 
 def test_units_on_the_wire_are_ascii_and_leave_the_number_as_it_is() -> None:
