@@ -1,0 +1,1 @@
+"""Drafts of profiles made from what others wrote; one file per source."""
