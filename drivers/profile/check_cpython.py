@@ -36,7 +36,8 @@ ALTERNATIVES_MAX = 8  # places one channel may have; bounds what a small file ca
 class Checked:
     """What a check found: the `report`, the compiled `document` or None, the tests.
 
-    `root` is the profile as written, with the titles and remarks that no device needs.
+    `root` is the profile as written, `drafts` its channels, both with the titles and remarks that
+    no device needs.
     """
 
     def __init__(self, report: Report, root: Node | None) -> None:
@@ -71,6 +72,7 @@ def _check(root: Node, checked: Checked) -> None:
     report = checked.report
     checker = _Checker(root, report)
     document = checker.document()
+    checked.drafts = checker.drafts
     checked.base = checker.base
     checked.cases = cases_cpython.read_cases(
         checker.keys.get("tests"), checker.names, checker.base, report
