@@ -44,6 +44,7 @@ class Checked:
         self.report = report
         self.root = root
         self.document: dict[str, Any] | None = None
+        self.drafts: list[Draft] = []
         self.cases: list[Case] = []
         self.base = 0
 
