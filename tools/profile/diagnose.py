@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from drivers.profile.address_cpython import FIRST, REFERENCE
 from drivers.profile.map import places
 from gateway.core.decimal import Decimal
+from gateway.core.errors import ConfigError
 from gateway.core.record import Record
 from tools.profile import variants
-from tools.profile.variants import decoded, read_otherwise
+from tools.profile.variants import crowding, decoded, read_otherwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,14 +42,13 @@ class Trial:
 
 
 class Cause(Record):
-    """A mistake that explains a wrong value: `variant` of `channel`, and the `value` it gives."""
+    """A mistake that explains what is wrong: `channel` is to be read as `variant` says."""
 
-    __slots__ = ("channel", "value", "variant")
+    __slots__ = ("channel", "variant")
 
-    def __init__(self, channel: Channel, variant: Variant, value: Any) -> None:
+    def __init__(self, channel: Channel, variant: Variant) -> None:
         self.channel = channel
         self.variant = variant
-        self.value = value
 
 
 class Diagnosis:
@@ -75,25 +75,27 @@ class Diagnosis:
 
         Only what mends every test of `name`, and spoils none of another channel.
         """
-        wanting = {(n, name) for n, trial in enumerate(self._trials) if name in trial.wanted}
+        wanting = self._wanting(name)
         broken = wanting - self._held
         if not broken:
             return []
-        number = min(broken)[0]
+        device = self._trials[min(broken)[0]].device
         ranked = []
-        for distance, channel in enumerate(_suspects(self._trials[number].device, name)):
+        for distance, channel in enumerate(_suspects(device, name)):
             for variant, held in self._remedies(channel):
                 if wanting <= held:
-                    order = (-len(held), len(variant.kinds), distance, _likelihood(variant))
-                    ranked.append((order, Cause(channel, variant, None)))
-        found = [cause for _, cause in sorted(ranked, key=lambda one: one[0])]
-        trial = self._trials[number]
-        for cause in found:
-            cause.value = _known(trial, (cause.channel, cause.variant)).get(name)
-        return found
+                    with read_otherwise(device, channel, variant):
+                        partly, wholly = crowding(device, channel)
+                    likely = (distance, partly, *_likelihood(variant), wholly)
+                    order = (-len(held), len(variant.kinds), *likely)
+                    ranked.append((order, Cause(channel, variant)))
+        return [cause for _, cause in sorted(ranked, key=lambda one: one[0])]
 
-    def hint(self, name: str) -> str:
-        """Return the causes in words, as for a hint under an error; "" if none was found."""
+    def hint(self, name: str, wanted: str) -> str:
+        """Return the causes in words, as a hint under an error; "" if none was found.
+
+        `wanted` is the value of the test as it stands there.
+        """
         causes = self.causes(name)
         if not causes:
             return ""
@@ -102,8 +104,32 @@ class Diagnosis:
             words = cause.variant.told(cause.channel, first(cause.channel.table, self._base))
             own = name in _ids(self._trials, cause.channel)
             told.append(words if own else f"with '{_plain(cause.channel.id)}' {words}")
-        value = shown(causes[0].value)
-        return f"{', or '.join(told)}, it would be {value}, as the test says"
+        return f"{', or '.join(told)} it would be {wanted}, as the test says"
+
+    def write_hint(self, device: Map, name: str, sends_it: Callable[[], bool]) -> str:
+        """Return the mistake without which a write would send what its test says, or "".
+
+        `sends_it()` says whether it does, and may raise ConfigError.
+        """
+        for channel in {place.channel for place in device.places(name) if place.channel.writable}:
+            for variant in variants.singles(channel):
+                try:
+                    with read_otherwise(device, channel, variant):
+                        right = sends_it()
+                except ConfigError:
+                    continue
+                if right:
+                    told = variant.told(channel, first(channel.table, self._base))
+                    return f"{told} it would send what the test says"
+        return ""
+
+    def _wanting(self, name: str) -> set[tuple[int, str]]:
+        """Return the tests that want a value of `name`; to have none is easily met."""
+        return {
+            (number, name)
+            for number, trial in enumerate(self._trials)
+            if name in trial.wanted and not trial.wanted[name](None)
+        }
 
     def _remedies(self, channel: Channel) -> list[tuple[Variant, Held]]:
         """Return the variants of `channel` by which more holds than now, and all that held."""
@@ -172,9 +198,9 @@ def _ids(trials: list[Trial], channel: Channel) -> set[str]:
     return {place.id for place in every if place.channel is channel}
 
 
-def _likelihood(variant: Variant) -> tuple[int, ...]:
+def _likelihood(variant: Variant) -> tuple[int, int, int]:
     kinds = [variants.KINDS.index(kind) for kind in variant.kinds]
-    return (*kinds, abs(variant.power))
+    return (kinds[0], kinds[-1], abs(variant.power))
 
 
 def _plain(name: str) -> str:

@@ -80,7 +80,7 @@ def _run_case(case: Case, profile: Profile, report: Report, diagnosis: Diagnosis
         report.add("E063", case.node, f"the settings are refused: {error}")
         return 0
     if case.write:
-        return _write(case, device, report)
+        return _write(case, device, report, diagnosis)
     image = picture(case, report)
     known: dict[str, Any] = {}
     if image is not None:
@@ -164,9 +164,9 @@ def _sound(frame: Frame, report: Report, wanted: bool) -> bool:
 def _compare(name: str, node: Node, value: Any, report: Report, diagnosis: Diagnosis) -> None:
     if _same(node, value):
         return
-    wanted = [item.text for item in node.items] if node.kind == LIST else node.text
+    wanted = str([item.text for item in node.items]) if node.kind == LIST else node.text
     message = f"{name} is {shown(value)}, the test says {wanted}"
-    report.add("E063", node, message, diagnosis.hint(name))
+    report.add("E063", node, message, diagnosis.hint(name, wanted))
 
 
 def _same(node: Node, value: Any) -> bool:
@@ -189,13 +189,14 @@ def close(one: Number, other: Number) -> bool:
     return abs(a - b) <= TOLERANCE * max(abs(a), abs(b))
 
 
-def _write(case: Case, device: Map, report: Report) -> int:
+def _write(case: Case, device: Map, report: Report, diagnosis: Diagnosis) -> int:
     compared = 0
     for name, node in case.write.items():
         try:
             steps = _steps(device, name, node.value)
         except ConfigError as error:
-            report.add("E063", node, f"{name} cannot be written: {error}")
+            hint = diagnosis.write_hint(device, name, partial(_sends, device, name, node, case))
+            report.add("E063", node, f"{name} cannot be written: {error}", hint)
             continue
         if len(steps) != len(case.sends):
             message = f"the write makes {len(steps)} requests, the test has {len(case.sends)}"
@@ -205,11 +206,24 @@ def _write(case: Case, device: Map, report: Report) -> int:
             compared += 1
             if not _sound(frame, report, True):
                 continue
-            made = bytes((frame[1][0],)) + write_request(step).encode()
-            made += rtu.crc(made)
+            made = _frame(step, frame[1][0])
             if made != frame[1]:
-                report.add("E063", frame[0], f"the write sends {_hex(made)}")
+                hint = diagnosis.write_hint(device, name, partial(_sends, device, name, node, case))
+                report.add("E063", frame[0], f"the write sends {_hex(made)}", hint)
     return compared
+
+
+def _sends(device: Map, name: str, node: Node, case: Case) -> bool:
+    """Return whether the write sends what its test says; ConfigError if it cannot be made."""
+    steps = _steps(device, name, node.value)
+    wanted = [frame for _, frame in case.sends]
+    made = [_frame(step, wanted[0][0]) for step in steps]
+    return made == wanted
+
+
+def _frame(step: Step, unit: int) -> bytes:
+    made = bytes((unit,)) + write_request(step).encode()
+    return made + rtu.crc(made)
 
 
 def _steps(device: Map, name: str, value: Any) -> list[Step]:

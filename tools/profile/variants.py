@@ -71,6 +71,8 @@ class Variant(Record):
         )
         if self.name:
             made.count = channel.count * made.layout.words // layout.words
+        if made.at is not None:
+            made.at += self.shift
         if self.power:
             made.scale = number.times(channel.scale, decimal(1, self.power))
             made.linear = True
@@ -187,6 +189,26 @@ def decoded(device: Map, image: Image) -> dict[str, Value]:
     known: dict[str, Value] = {}
     device.decode(image, known)
     return known
+
+
+def crowding(device: Map, channel: Channel) -> tuple[int, int]:
+    """Return how often `channel` shares registers with others: partly, and wholly."""
+    found = [one for names in _alternatives(device) for one in names if one.address is not None]
+    mine = [one for one in found if one.channel.id == channel.id and channel.readable]
+    others = [one for one in found if one.channel.id != channel.id and one.channel.readable]
+    shared = [_spot(one) == _spot(other) for one in mine for other in others if _share(one, other)]
+    return shared.count(False), shared.count(True)
+
+
+def _share(one: Place, other: Place) -> bool:
+    table, start, end = _spot(one)
+    other_table, other_start, other_end = _spot(other)
+    return table == other_table and start < other_end and other_start < end
+
+
+def _spot(place: Place) -> tuple[str, int, int]:
+    address = place.address or 0
+    return place.channel.table, address, address + place.channel.count
 
 
 def _alternatives(device: Map) -> list[list[Place]]:
