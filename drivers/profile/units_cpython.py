@@ -21,13 +21,13 @@ PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 @cache
 def kinds() -> dict[str, dict[str, Any]]:
     """Return the kind registry: kind to its row (unit, crosswalks, note)."""
-    return _rows("kinds.jsonl", "kind")
+    return rows("kinds.jsonl", "kind")
 
 
 @cache
 def units() -> dict[str, dict[str, Any]]:
     """Return the unit registry: spelling to its row (wire, base, factor, pre, senml)."""
-    return _rows("units.jsonl", "unit")
+    return rows("units.jsonl", "unit")
 
 
 def wire_unit(unit: str) -> str:
@@ -54,6 +54,13 @@ def conversion(unit: str, to: str) -> list[Any] | None:
     return [shift, numerator // common, denominator // common]
 
 
+def rows(name: str, key: str) -> dict[str, dict[str, Any]]:
+    """Return a registry file's rows by their `key`."""
+    text = (PROFILES / name).read_text(encoding="utf-8")
+    found = [json.loads(line) for line in text.splitlines() if line]
+    return {row[key]: row for row in found}
+
+
 def _ratio(text: str) -> tuple[int, int]:
     above, _, below = text.partition("/")
     numerator, exponent = parts(parse(above))
@@ -65,9 +72,3 @@ def _common(a: int, b: int) -> int:
     while b:
         a, b = b, a % b
     return a
-
-
-def _rows(name: str, key: str) -> dict[str, dict[str, Any]]:
-    text = (PROFILES / name).read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.splitlines() if line]
-    return {row[key]: row for row in rows}
