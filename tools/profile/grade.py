@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.core.source_cpython import SCALAR
-from tools.profile import titles
+from drivers.profile.vocabulary_cpython import translated
+from gateway.core.source_cpython import MAP, SCALAR
 
 if TYPE_CHECKING:
     from drivers.profile.cases_cpython import Case
@@ -60,6 +60,14 @@ def grade(checked: Checked, _outcome: Outcome) -> Grade:
             return Grade(reached, found)
         reached = name
     return Grade(reached, [])
+
+
+def written_title(draft: Draft) -> str | dict[str, str]:
+    """Return a channel's own title as the profile has it: one text, or one for each language."""
+    node = draft.node.get("title")
+    if node is None:
+        return ""
+    return {key.text: value.text for key, value in node.pairs} if node.kind == MAP else node.text
 
 
 def _for_bronze(checked: Checked) -> list[str]:
@@ -118,8 +126,9 @@ def _shows_no_value(case: Case) -> bool:
 
 
 def _untitled(draft: Draft) -> str:
-    found = titles.of_draft(draft)
-    return " and ".join(lang for lang in LANGUAGES if lang not in found)
+    own, kind = written_title(draft), draft.row.get("kind", "")
+    missing = [lang for lang in LANGUAGES if not translated(draft.folded, kind, own, lang)]
+    return " and ".join(missing)
 
 
 def _listed(sentences: list[str]) -> list[str]:
