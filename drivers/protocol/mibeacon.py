@@ -18,9 +18,21 @@ _CAPABILITY_IO = 0x20  # of the capability byte: one more byte follows
 _VERSIONS = (2, 3, 4, 5)
 _HEAD = 5  # frame control 2, product 2, counter
 
+# Objects of Xiaomi's list as `id:name`; where several carry one quantity, the first has the plain
+# name. An object that is not here is called by its id: object_1234.
+_OBJECTS = (
+    " 0003:motion 000f:motion_illuminance 0010:toothbrush 1001:button 1004:temperature"
+    " 1005:kettle 1006:humidity 1007:illuminance 1008:moisture 1009:conductivity 100a:battery"
+    " 100d:temperature_humidity 100e:lock 100f:door 1010:formaldehyde 1012:switch 1013:consumable"
+    " 1014:moisture_detected 1015:smoke 1016:gas_detected 1017:idle_time 1018:light 1019:opening"
+    " 101b:no_motion_time 4803:battery_4803 4804:opening_4804 4818:no_motion_time_4818"
+    " 4a01:battery_low 4a08:motion_4a08 4c01:temperature_4c01 4c02:humidity_4c02"
+    " 4c03:battery_4c03 4c08:humidity_4c08 "
+)
+
 
 def read(payload: bytes) -> Telegram:
-    """Return the objects after the UUID: id as four digits (1004), and its bytes, low first.
+    """Return the objects after the UUID: name and bytes, low first.
 
     `kind` is the product id, `control` the frame control; a beacon without object has no items.
     BadReply if it is encrypted, cut short, of a mesh, or of another version.
@@ -45,6 +57,11 @@ def read(payload: bytes) -> Telegram:
         end = at + 3 + (payload[at + 2] if at + 2 < len(payload) else 0)
         if end > len(payload):
             raise BadReply("an object is cut short", payload)
-        items.append((backwards(payload[at : at + 2]), payload[at + 3 : end]))
+        items.append((_name(payload[at] | payload[at + 1] << 8), payload[at + 3 : end]))
         at = end
     return Telegram(address, items, control, kind)
+
+
+def _name(number: int) -> str:
+    at = _OBJECTS.find(f" {number:04x}:")
+    return _OBJECTS[at + 6 : _OBJECTS.find(" ", at + 1)] if at >= 0 else f"object_{number:04x}"

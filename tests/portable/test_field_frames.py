@@ -342,7 +342,9 @@ def test_mibeacon_without_objects_of_old_versions_and_cut():
     flower = bytes.fromhex("712098005d665544332211" + "0d0910020100")
     assert flower[0] == 0x71
     found = mibeacon.read(flower)
-    assert (found.kind, found.items) == ("0098", [("1009", b"\x01\x00")])
+    assert (found.kind, found.items) == ("0098", [("conductivity", b"\x01\x00")])
+    unknown = bytes.fromhex("40500a00010f5501aa")
+    assert mibeacon.read(unknown).items == [("object_550f", b"\xaa")]
     for cut in range(len(flower)):
         if cut not in (12,):
             raised(BadReply, mibeacon.read, flower[:cut])
