@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from drivers.profile.units_cpython import PROFILES, kinds, units
 from drivers.profile.vocabulary_cpython import LANGUAGES, doubt, title, translated
+
+if TYPE_CHECKING:
+    from drivers.profile.vocabulary_cpython import Own
 
 COLUMNS = ["id", "kind", "unit", "same", *LANGUAGES]
 ROWS_MIN = 390
@@ -73,8 +77,8 @@ TITLES = [
 
 
 @pytest.mark.parametrize(("channel", "kind", "own", "wanted"), TITLES)
-def test_title(channel: str, kind: str, own: object, wanted: list[str]) -> None:
-    found = [title(channel, kind, own, language) for language in LANGUAGES]  # type: ignore[arg-type]
+def test_title(channel: str, kind: str, own: Own, wanted: list[str]) -> None:
+    found = [title(channel, kind, own, language) for language in LANGUAGES]
     assert found[: len(wanted)] == wanted
 
 
