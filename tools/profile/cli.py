@@ -16,6 +16,7 @@ VERBS = {
     "test": ("tools.profile.verify", "only run the tests"),
     "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
     "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
+    "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),
 }
 
 
