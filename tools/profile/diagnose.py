@@ -75,18 +75,23 @@ class Diagnosis:
 
         Only what mends every test of `name`, and spoils none of another channel.
         """
-        wanting = self._wanting(name)
+        wanting = {(n, name) for n, trial in enumerate(self._trials) if name in trial.wanted}
         broken = wanting - self._held
         if not broken:
             return []
         device = self._trials[min(broken)[0]].device
         ranked = []
-        for distance, channel in enumerate(_suspects(device, name)):
+        for distance, channel in enumerate(suspects(device, name)):
             for variant, held in self._remedies(channel):
                 if wanting <= held:
                     with read_otherwise(device, channel, variant):
                         partly, wholly = crowding(device, channel)
-                    likely = (distance, partly, *_likelihood(variant), wholly)
+                    likely: tuple[int, ...] = (
+                        distance,
+                        partly,
+                        *variants.likelihood(variant, channel),
+                        wholly,
+                    )
                     order = (-len(held), len(variant.kinds), *likely)
                     ranked.append((order, Cause(channel, variant)))
         return [cause for _, cause in sorted(ranked, key=lambda one: one[0])]
@@ -123,14 +128,6 @@ class Diagnosis:
                     return f"{told} it would send what the test says"
         return ""
 
-    def _wanting(self, name: str) -> set[tuple[int, str]]:
-        """Return the tests that want a value of `name`; to have none is easily met."""
-        return {
-            (number, name)
-            for number, trial in enumerate(self._trials)
-            if name in trial.wanted and not trial.wanted[name](None)
-        }
-
     def _remedies(self, channel: Channel) -> list[tuple[Variant, Held]]:
         """Return the variants of `channel` by which more holds than now, and all that held."""
         if channel not in self._found:
@@ -154,8 +151,7 @@ class Diagnosis:
         for number, trial in enumerate(self._trials):
             known = _known(trial, change)
             for name, is_it in trial.wanted.items():
-                # What was never read is no proof of "no value".
-                if name in known and is_it(known[name]):
+                if is_it(known.get(name)):
                     held.add((number, name))
         return frozenset(held)
 
@@ -181,7 +177,7 @@ def _known(trial: Trial, change: tuple[Channel, Variant] | None) -> dict[str, An
         return decoded(trial.device, trial.image)
 
 
-def _suspects(device: Map, name: str) -> list[Channel]:
+def suspects(device: Map, name: str) -> list[Channel]:
     """Return the definitions that `name` comes from: its own, then those of its operands."""
     found: list[Channel] = []
     names = [name]
@@ -196,11 +192,6 @@ def _suspects(device: Map, name: str) -> list[Channel]:
 def _ids(trials: list[Trial], channel: Channel) -> set[str]:
     every = [place for trial in trials for place in places(trial.device.profile)]
     return {place.id for place in every if place.channel is channel}
-
-
-def _likelihood(variant: Variant) -> tuple[int, int, int]:
-    kinds = [variants.KINDS.index(kind) for kind in variant.kinds]
-    return (kinds[0], kinds[-1], abs(variant.power))
 
 
 def _plain(name: str) -> str:

@@ -11,7 +11,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from drivers.profile import number
-from drivers.profile.decode import ORDERS, TYPES, Layout, arrange
+from drivers.profile.decode import TYPES, Layout, arrange
 from drivers.profile.image import BIT_TABLES
 from drivers.profile.map import places
 from gateway.core.decimal import decimal
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ORDER, ADDRESS, SCALE, TYPE = "order", "address", "scale", "type"  # the likelier first
 KINDS = (ORDER, ADDRESS, SCALE, TYPE)
 POWERS = (-1, 1, -2, 2, -3, 3, -4, 4, -6, 6)  # of ten; the last are Wh for MWh and such
+_USUAL_ORDERS = ("ABCD", "CDAB", "DCBA", "BADC")
+_USUAL_SCALES = ("1", "0.1", "0.01", "0.001", "10", "0.0001", "100", "1000")
 _NUMBERS = ("u", "s", "sm", "f", "bcd", "sbcd")
 _SIBLINGS = {"u": ("s", "f", "bcd"), "s": ("u", "f", "bcd"), "f": ("u", "s"), "bcd": ("u", "s")}
 
@@ -139,13 +141,12 @@ def orders(channel: Channel) -> list[Variant]:
     sample = bytes(range(_size_bytes(channel)))
     seen = {arrange(sample, layout.order)}
     found = []
-    for order in ORDERS:
+    for order in _USUAL_ORDERS:
         arranged = arrange(sample, order)
         if arranged not in seen:
             seen.add(arranged)
             found.append(Variant(order=order))
-    # Swapped registers are the common mistake, swapped bytes are not.
-    return sorted(found, key=lambda one: one.order == "BADC")
+    return found
 
 
 def is_number(channel: Channel) -> bool:
@@ -157,8 +158,8 @@ def is_number(channel: Channel) -> bool:
 
 def _types(layout: Layout) -> list[str]:
     names = [f"{base}{layout.size}" for base in _SIBLINGS.get(layout.base, ())]
-    names += [f"{layout.base}{size}" for size in (2 * layout.size, layout.size // 2)]
-    names += [f"{base}{size}" for base in ("s", "u") for size in (2 * layout.size,)]
+    names += [f"{layout.base}{size}" for size in (2 * layout.size, layout.size // 2) if size > 8]
+    names += [f"{base}{2 * layout.size}" for base in ("s", "u")]
     known = {f"{base}{size}" for base in _NUMBERS for size in TYPES[base]}
     own = type_name(layout)
     return [name for name in dict.fromkeys(names) if name in known and name != own]
@@ -172,7 +173,7 @@ def _size_bytes(channel: Channel) -> int:
 def read_otherwise(device: Map, channel: Channel, variant: Variant) -> Iterator[None]:
     """Let every place of `channel` in `device` be read the other way meanwhile."""
     changed = variant.of(channel)
-    kept = [(found, list(found)) for found in _alternatives(device)]
+    kept = [(found, list(found)) for found in alternatives(device)]
     try:
         for found, _ in kept:
             found[:] = [
@@ -191,9 +192,26 @@ def decoded(device: Map, image: Image) -> dict[str, Value]:
     return known
 
 
+def likelihood(variant: Variant, channel: Channel) -> tuple[int, ...]:
+    """Return what sorts the mistakes in `channel`: those people make first, then what is usual."""
+    kinds = [KINDS.index(kind) for kind in variant.kinds] or [-1]
+    if variant.order and channel.layout.size <= 16:  # swapped bytes are far rarer than words
+        kinds = [len(KINDS)]
+    order = _USUAL_ORDERS.index(variant.order) if variant.order else 0
+    scale = str(variant.of(channel).scale) if variant.power else ""
+    usual = _USUAL_SCALES.index(scale) if scale in _USUAL_SCALES else len(_USUAL_SCALES)
+    return kinds[0], kinds[-1], order, usual if scale else 0, abs(variant.power)
+
+
+def alternatives(device: Map) -> list[list[Place]]:
+    """Return the places of every channel, each list as the device holds it."""
+    names = dict.fromkeys(place.id for place in places(device.profile))
+    return [device.places(name) for name in names]
+
+
 def crowding(device: Map, channel: Channel) -> tuple[int, int]:
     """Return how often `channel` shares registers with others: partly, and wholly."""
-    found = [one for names in _alternatives(device) for one in names if one.address is not None]
+    found = [one for names in alternatives(device) for one in names if one.address is not None]
     mine = [one for one in found if one.channel.id == channel.id and channel.readable]
     others = [one for one in found if one.channel.id != channel.id and one.channel.readable]
     shared = [_spot(one) == _spot(other) for one in mine for other in others if _share(one, other)]
@@ -209,8 +227,3 @@ def _share(one: Place, other: Place) -> bool:
 def _spot(place: Place) -> tuple[str, int, int]:
     address = place.address or 0
     return place.channel.table, address, address + place.channel.count
-
-
-def _alternatives(device: Map) -> list[list[Place]]:
-    names = dict.fromkeys(place.id for place in places(device.profile))
-    return [device.places(name) for name in names]
