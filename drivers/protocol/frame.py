@@ -24,8 +24,8 @@ _WIDTHS = {"u8": 1, "u16": 2, "u24": 3, "u32": 4}
 class Shape:
     """What frames of one message look like, from its row in the compiled profile.
 
-    In text messages the check is two hex digits a byte, and a `*` before it is not covered
-    (NMEA 0183); a text without end and length is a line.
+    In text messages the check is two hex digits a byte, and a `*` or ETX before it is not covered
+    (NMEA 0183, wind sensors); a text without end and length is a line.
     """
 
     def __init__(self, row: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class Shape:
         body = frame[: len(frame) - len(self._end)]
         if self._check:
             body = self._check.covered(body)
-        text = body.decode().strip()
+        text = body.decode().strip("\x02\x03\t\r\n ")
         if not self._split:
             return [text]
         columns = text.split(self._split) if self._split.strip() else text.split()
@@ -233,7 +233,7 @@ class _Check:
     def covered(self, body: bytes) -> bytes:
         """Return what stands before the check."""
         before = body[: len(body) - self.size]
-        return before[:-1] if self._text and before.endswith(b"*") else before
+        return before[:-1] if self._text and before[-1:] in (b"*", b"\x03") else before
 
     def refusal(self, body: bytes) -> str:
         """Return what is wrong with the check at the end of `body`, and the right one; or ""."""
@@ -267,9 +267,9 @@ class _Field:
 
 
 def _readable(frame: bytes) -> bool:
-    """Return True for UTF-8 without control characters but tab, CR and LF."""
+    """Return True for UTF-8 without control characters but STX, ETX, tab, CR and LF."""
     for byte in frame:
-        if (byte < 0x20 and byte not in b"\t\r\n") or byte == 0x7F:
+        if (byte < 0x20 and byte not in b"\x02\x03\t\r\n") or byte == 0x7F:
             return False
     try:
         frame.decode()

@@ -33,6 +33,7 @@ NMEA_END = Shape(
     }
 )
 NMEA_FRAME = b"$GPGLL,5300.97914,N,00259.98174,E,125926,A*28\r\n"
+WIND_FRAME = b"\x02Q,229,002.74,M,00,\x0316\n"  # Gill WindSonic manual, check over what is framed
 LINE = Shape({"as": "text", "end": b"\r\n", "split": ","})
 MARKED = Shape({"length": [6, 4], "bytes": [[1, b"\x55"], [-1, b"\x99"]], "check": {"is": "xor8"}})
 GARBAGE = (
@@ -171,6 +172,9 @@ def test_text_frames_have_columns_and_binary_ones_bytes():
     assert LINE.parts(b" 1.5 , 2\r\n") == ["1.5", "2"]
     assert Shape({"as": "text", "split": " "}).parts(b"a  b c\n") == ["a", "b", "c"]
     assert Shape({"as": "text"}).parts("Acc  0.00 °C\r\n".encode()) == ["Acc  0.00 °C"]
+    wind = {"as": "text", "start": [b"\x02"], "split": ",", "check": {"is": "xor8", "from": 1}}
+    assert Shape(wind).refusal(WIND_FRAME) == ""
+    assert Shape(wind).parts(WIND_FRAME) == ["Q", "229", "002.74", "M", "00", ""]
     assert PMS.parts(PMS_FRAME) == PMS_FRAME
     assert NMEA.parts(NMEA_FRAME.replace(b"\r", b"")) == NMEA_END.parts(NMEA_FRAME)
 
