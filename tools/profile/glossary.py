@@ -1,0 +1,154 @@
+"""What the words of a profile mean: keys, types, problems, kinds and units, from their tables.
+
+Knows the tables of drivers/profile and the registries; knows no profile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile import schema, units_cpython
+from drivers.profile.decode import ORDERS, TYPES, arrange, split_type
+from gateway.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TABLES: tuple[tuple[str, schema.Table], ...] = (
+    ("a profile", schema.PROFILE),
+    ("modbus", schema.MODBUS),
+    ("a channel", schema.CHANNEL),
+    ("write", schema.WRITE),
+    ("a step", schema.STEP),
+    ("a setting", schema.SETTING),
+    ("a test", schema.TEST),
+)
+_SIZES = {
+    "bool": "true or false: anything but 0 is true",
+    "u": "whole number from 0 up",
+    "s": "whole number with a sign, in two's complement",
+    "sm": "whole number, whose highest bit is the sign",
+    "f": "real number (IEEE 754)",
+    "bcd": "decimal digits, four bits each",
+    "sbcd": "decimal digits, four bits each; the highest bit is the sign",
+    "str": "text of that many bytes, up to the first zero byte",
+    "hex": "that many bytes, sent as hexadecimal digits",
+}
+# What the forms of the tables look like in a file.
+FORMS: dict[str, str] = {
+    "text": "a text",
+    "texts": "a list of texts",
+    "word": "a word of small letters, digits and _",
+    "yes": "true or false",
+    "number": "a number",
+    "int": "a whole number {0}..{1}",
+    "one": "one of {}",
+    "type": "a type: explain type",
+    "time": "a time such as 500ms, 10s, 5m",
+    "every": "500ms, 10s, 5m, 1h, 1d, once or never",
+    "bits": "3 or 4..7",
+    "range": "lo..hi, one of them may be absent",
+    "raws": "a raw value or a list of them",
+    "map": "a map {{raw: word or number}}",
+    "flags": "a map {{bit: name}}",
+    "hexes": "bytes in hex, or a list of such",
+    "image": "a map {{address: words in hex}}",
+    "expr": "an expression",
+    "scalar": "a value",
+    "node": "keys of its own",
+}
+
+
+def words() -> list[str]:
+    """Return every word that can be explained."""
+    keys = [key for _, table in _TABLES for key, _, _ in table]
+    sized = [f"{base}{size}" for base, sizes in TYPES.items() for size in sizes if base != "bool"]
+    registries = [*units_cpython.kinds(), *units_cpython.units()]
+    return list(dict.fromkeys([*keys, *sized, "bool", *ORDERS, *schema.CODES, *registries]))
+
+
+def explain(word: str) -> list[str]:
+    """Return what a word means, a line each; [] if it means nothing here."""
+    makers: tuple[Callable[[str], list[str]], ...] = (_code, _type, _order, _key, _kind, _unit)
+    return [line for make in makers for line in make(word)]
+
+
+def form(text: str) -> str:
+    """Return a form of the tables ("int 0 255") as people say it."""
+    name, _, argument = text.partition(" ")
+    words = argument.split()
+    return FORMS[name].format(*([", ".join(words)] if name == "one" else words))
+
+
+def _code(word: str) -> list[str]:
+    meaning = schema.CODES.get(word)
+    if meaning is None:
+        return []
+    kind = "error, the profile is not used" if word.startswith("E") else "warning"
+    return [f"{word} ({kind}): {meaning}"]
+
+
+def _key(word: str) -> list[str]:
+    found = []
+    for name, table in _TABLES:
+        for key, form_name, purpose in table:
+            if key == word:
+                found.append(f"{word} in {name}: {purpose}")
+                found.append(f"  {form(form_name)}")
+    if word == "type":
+        for base, sizes in TYPES.items():
+            names = "bool" if base == "bool" else " ".join(f"{base}{size}" for size in sizes)
+            found.append(f"  {names}: {_SIZES[base]}")
+        found += [f"  {base}N: {_SIZES[base]}" for base in ("str", "hex")]
+    if word == "order":
+        found += [line for one in ORDERS for line in _order(one)]
+    return found
+
+
+def _order(word: str) -> list[str]:
+    if word not in ORDERS:
+        return []
+    data = arrange(bytes.fromhex("0A0B0C0D"), word)
+    return [f"  {word}: 0x0A0B0C0D stands as {data.hex(' ').upper()} on the wire"]
+
+
+def _type(word: str) -> list[str]:
+    try:
+        base, size = split_type(word)
+    except ConfigError:
+        return []
+    if base in ("str", "hex"):
+        return [f"{word}: {size} bytes; {_SIZES[base]}"]
+    return [f"{word}: {size} bit{'s' if size > 1 else ''}; {_SIZES[base]}{_span(base, size)}"]
+
+
+def _span(base: str, size: int) -> str:
+    spans = {
+        "u": (0, (1 << size) - 1),
+        "s": (-(1 << size - 1), (1 << size - 1) - 1),
+        "sm": (1 - (1 << size - 1), (1 << size - 1) - 1),
+        "bcd": (0, 10 ** (size // 4) - 1),
+        "sbcd": (1 - 8 * 10 ** (size // 4 - 1), 8 * 10 ** (size // 4 - 1) - 1),
+    }
+    return "; {}..{}".format(*spans[base]) if base in spans else ""
+
+
+def _kind(word: str) -> list[str]:
+    row = units_cpython.kinds().get(word)
+    if row is None:
+        return []
+    titles = ", ".join(row[lang] for lang in ("en", "zh", "ja") if lang in row)
+    note = f"; {row['note']}" if row.get("note") else ""
+    return [f"{word} (kind): {titles}; sent in {row['unit']}{note}"]
+
+
+def _unit(word: str) -> list[str]:
+    row = units_cpython.units().get(word)
+    if row is None:
+        return []
+    base = (
+        ""
+        if row["base"] == row["wire"] and row["factor"] == "1"
+        else f" = {row['factor']} {row['base']}"
+    )
+    return [f"{word} (unit): sent as {row['wire']}{base}"]
