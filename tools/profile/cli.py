@@ -17,6 +17,7 @@ VERBS = {
     "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
     "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
     "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),
+    "explain": ("tools.profile.explain", "from bytes to value, step by step; or what a word means"),
 }
 
 
