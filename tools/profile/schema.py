@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ examples:
   tidegate profile schema -o profiles/schema.json   after the grammar or a registry has changed
   tidegate profile schema --check                   leave 1 if the shipped file is stale
 """
+_SCALARS = re.compile(r"\[\n[^][{}]*\]")  # a list of words takes one line
 _ID = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?"
 _KEY = r"^([a-z][a-z0-9_]*)?(\[[^\]]+\])?[a-z0-9_]*$"
 _RAW = r"^-?(0x[0-9a-fA-F]+|0o[0-7]+|[0-9]+)$"
@@ -67,7 +69,8 @@ def main(args: argparse.Namespace) -> int:
 
 def text() -> str:
     """Return the schema as it stands in profiles/schema.json."""
-    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+    shown = json.dumps(document(), indent=1, ensure_ascii=False)
+    return _SCALARS.sub(lambda found: " ".join(found[0].split()), shown) + "\n"
 
 
 def document() -> Shape:
