@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERBS = {
     "check": ("tools.profile.verify", "everything there is to say: form, units, tests"),
     "test": ("tools.profile.verify", "only run the tests"),
+    "try": ("tools.profile.try_", "look once at a real device through the profile"),
     "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
     "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
     "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),

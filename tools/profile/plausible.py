@@ -69,7 +69,7 @@ met.uv_index 0.05 20
 met.visibility 1 100000
 met.wbgt -20 50
 met.wet_bulb -60 50
-met.wind.direction 0 360
+met.wind.direction 0 365
 met.wind.force 0 12
 met.wind 0.02 75
 noise 15 150
@@ -105,7 +105,7 @@ util.elec.apparent_power 0.5 50000000
 util.elec.cable_temperature -40 150
 util.elec.current -10000 10000
 util.elec.frequency 40 70
-util.elec.pf -1 1
+util.elec.pf -1.05 1.05
 util.elec.power -50000000 50000000
 util.elec.reactive_power -50000000 50000000
 util.elec.thd 0.01 200

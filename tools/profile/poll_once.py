@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from tools.profile.doubt import Doubt
 
 NEIGHBOURS_MAX = 32  # values in doubt whose neighbours are read: a wrong profile doubts them all
-_READ = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}  # table → function (V1.1b3 §6.1-6.4)
+READ = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}  # table → function (V1.1b3 §6.1-6.4)
 
 
 class Exchange(Record):
-    """One request and what came of it: `payload`, or `why` there is none."""
+    """One `request` for `span` and its `reply` (a PDU, or none), and `why` it gave nothing."""
 
-    __slots__ = ("payload", "request", "span", "why")
+    __slots__ = ("reply", "request", "span", "why")
 
-    def __init__(self, span: Range, request: pdu.Request, payload: bytes, why: str) -> None:
+    def __init__(self, span: Range, request: pdu.Request, reply: bytes, why: str) -> None:
         self.span = span
         self.request = request
-        self.payload = payload
+        self.reply = reply
         self.why = why
 
 
@@ -80,12 +80,13 @@ class Look:
 
     async def _read(self, span: Range, fields: list[Field]) -> None:
         """Read a range; one that is refused in halves, until it is known what is refused."""
-        request = pdu.read(_READ[span.table], span.address, span.count)
+        request = pdu.read(READ[span.table], span.address, span.count)
         try:
             payload = await self._ask(request)
         except Refused as error:
             halves = split(span, fields) if error.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) else None
-            self.exchanges.append(Exchange(span, request, b"", str(error)))
+            refusal = pdu.exception(request.function, error.code)
+            self.exchanges.append(Exchange(span, request, refusal, str(error)))
             if halves is None:
                 self.image.fail(span.table, span.address, span.count, REFUSED)
                 return
@@ -95,7 +96,7 @@ class Look:
             self.exchanges.append(Exchange(span, request, b"", str(error)))
             self.image.fail(span.table, span.address, span.count, BAD_REPLY)
         else:
-            self.exchanges.append(Exchange(span, request, payload, ""))
+            self.exchanges.append(Exchange(span, request, request.reply(payload), ""))
             self.image.put(span.table, span.address, _cells(span.table, payload, span.count))
 
     def _beside(self) -> list[tuple[str, int, int]]:
@@ -117,7 +118,7 @@ class Look:
             if size > WORDS_MAX:
                 continue
             try:
-                payload = await self._ask(pdu.read(_READ[table], start, size))
+                payload = await self._ask(pdu.read(READ[table], start, size))
             except (Refused, BadReply):
                 continue  # then nothing stands there, which tells enough
             self.image.put(table, start, _cells(table, payload, size))

@@ -1,0 +1,303 @@
+"""What `profile try` shows: bytes beside values, what looks wrong, and tests to paste.
+
+Turns a Look into text or plain data; asks nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drivers.profile.image import BIT_TABLES, HOLDING, Image
+from drivers.protocol import pdu, rtu
+from gateway.core.decimal import Decimal
+from gateway.core.reading import GOOD
+from gateway.core.record import Record
+from tools.profile import plausible, variants
+from tools.profile.diagnose import first, shown
+from tools.profile.variants import ADDRESS, ORDER, Variant, decoded, type_name
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from drivers.profile.slot import Place
+    from tools.profile.doubt import Doubt
+    from tools.profile.poll_once import Exchange, Look
+
+BYTES_MAX = 16  # of one value shown; longer texts are cut
+HEX_WIDTH = 96  # characters of a frame in a line
+
+
+class Row(Record):
+    """One channel as it was found: `value` in the profile's unit, or `why` there is none."""
+
+    __slots__ = ("data", "doubt", "place", "raw", "value", "why")
+
+    def __init__(
+        self, place: Place, data: bytes | None, raw: Any, value: Any, why: str, doubt: str
+    ) -> None:
+        self.place = place
+        self.data = data
+        self.raw = raw
+        self.value = value
+        self.why = why
+        self.doubt = doubt
+
+
+def rows(look: Look) -> list[Row]:
+    """Return every channel the look says something about, in the profile's order."""
+    device, image = look.device, look.image
+    known = decoded(device, image)
+    doubts = {doubt.place.id: doubt.verdict.reason for doubt in look.doubts}
+    found = []
+    for places in variants.alternatives(device):
+        for place in places:
+            if not place.channel.readable or place.applies(known, device.settings) is False:
+                continue
+            found.append(_row(look, place, known, doubts.get(place.id, "")))
+            break
+    return found
+
+
+def _row(look: Look, place: Place, known: dict[str, Any], doubt: str) -> Row:
+    value = known.get(place.id)
+    if place.address is None:
+        return Row(place, None, None, value, "" if value is not None else "no value", doubt)
+    data = look.image.take(place.channel.table, place.address, place.channel.count)
+    if data is None:
+        why = look.image.why(place.channel.table, place.address, place.channel.count)
+        return Row(place, None, None, None, why or "not read", doubt)
+    raw, quality = place.channel.layout.value(data)
+    if value is None and quality == GOOD:
+        _, quality = place.outcome(data, known, look.device.settings, {})
+    return Row(place, data, raw, value, "" if value is not None else quality, doubt)
+
+
+def table(look: Look, unit: int, base: int, units: dict[str, str]) -> str:
+    """Return the frames, and under each the channels that its bytes hold."""
+    left = rows(look)
+    lines = []
+    for exchange in look.exchanges:
+        lines += _frames(exchange, unit)
+        inside = [row for row in left if row.place.address is not None and _holds(exchange, row)]
+        left = [row for row in left if row not in inside]
+        lines += [*_columns(inside, base, units), ""]
+    computed = [row for row in left if row.place.address is None]
+    if computed:
+        lines += ["computed", *_columns(computed, base, units), ""]
+    return "\n".join(lines)
+
+
+def doubts_text(look: Look, base: int, units: dict[str, str]) -> str:
+    """Return each value that looks wrong, and the ways to read it, the plausible one marked."""
+    lines = []
+    for doubt in look.doubts:
+        unit = units.get(doubt.place.id, "")
+        lines.append(f"? {doubt.place.id} {_told(doubt.verdict, unit)}: {doubt.verdict.reason}")
+        lines += [_choice(doubt, variant, base, unit) for variant in _choices(doubt)]
+        if doubt.best is None:
+            lines.append("    no other reading looks better: is the device what the profile says?")
+    return "\n".join(lines)
+
+
+def frames(look: Look, unit: int, note: str) -> str:
+    """Return tests to paste into the profile: each exchange and what it gives."""
+    lines = ["tests:", f"  # captured {note}"]
+    for exchange in look.exchanges:
+        gives = _gives(look, [exchange])
+        if not exchange.why and gives:
+            lines += _test([exchange], unit, gives)
+    whole = [one for one in look.exchanges if not one.why]
+    alone = {name for one in whole for name in _gives(look, [one])}
+    rest = {name: value for name, value in _gives(look, whole).items() if name not in alone}
+    if rest:
+        lines += _test(whole, unit, rest)
+    return "\n".join(lines) + "\n"
+
+
+def document(look: Look, unit: int, base: int, units: dict[str, str]) -> dict[str, Any]:
+    """Return the look as plain data, for machines."""
+    return {
+        "identified": look.device.identify(decoded(look.device, look.image)),
+        "exchanges": [
+            {
+                "request": rtu.frame(unit, one.request.encode()).hex(),
+                "answer": rtu.frame(unit, one.reply).hex() if one.reply else None,
+                "why": one.why,
+            }
+            for one in look.exchanges
+        ],
+        "channels": [_row_document(row, base, units) for row in rows(look)],
+        "doubts": [_doubt_document(doubt, base) for doubt in look.doubts],
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _frames(exchange: Exchange, unit: int) -> list[str]:
+    span = exchange.span
+    last = span.address + span.count - 1
+    lines = [f"{span.table} {span.address}..{last}"]
+    lines += _hex_lines("→", rtu.frame(unit, exchange.request.encode()))
+    if exchange.reply:
+        lines += _hex_lines("←", rtu.frame(unit, exchange.reply))
+    return lines + ([f"  {exchange.why}"] if exchange.why else [])
+
+
+def _hex_lines(arrow: str, frame: bytes) -> list[str]:
+    text = frame.hex(" ").upper()
+    parts = [text[at : at + HEX_WIDTH] for at in range(0, len(text), HEX_WIDTH)]
+    return [f"  {arrow if at == 0 else ' '} {part.strip()}" for at, part in enumerate(parts)]
+
+
+def _holds(exchange: Exchange, row: Row) -> bool:
+    channel = row.place.channel
+    address = row.place.address or 0
+    span = exchange.span
+    inside = span.address <= address and address + channel.count <= span.address + span.count
+    # What was refused is asked again in parts: the channel belongs to the part.
+    told = not exchange.why or span.count == channel.count
+    return span.table == channel.table and inside and told
+
+
+def _columns(found: list[Row], base: int, units: dict[str, str]) -> list[str]:
+    cells = [_cells(row, base, units) for row in found]
+    widths = [max((len(row[at]) for row in cells), default=0) for at in range(5)]
+    lines = []
+    for row in cells:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  ".join([*padded, row[5]]).rstrip())
+    return lines
+
+
+def _cells(row: Row, base: int, units: dict[str, str]) -> list[str]:
+    place = row.place
+    where = data = raw = ""
+    if place.address is not None:
+        where = _where(place, base)
+        layout = place.channel.layout
+        raw = type_name(layout) + (f" {layout.order}" if layout.order != "ABCD" else "")
+        raw += "" if row.raw is None else f" {shown(row.raw)}"
+        data = _grouped(row.data) if row.data else ""
+    unit = units.get(place.id, "")
+    value = f"{shown(row.value)} {unit}".strip() if row.value is not None else f"– {row.why}"
+    mark = "?" if row.doubt else " "
+    return [f"{mark} {place.id}", where, data, raw, value, row.doubt]
+
+
+def _where(place: Place, base: int) -> str:
+    address = (place.address or 0) + first(place.channel.table, base)
+    last = address + place.channel.count - 1
+    return f"{address}" if last == address else f"{address}..{last}"
+
+
+def _grouped(data: bytes) -> str:
+    text = data[:BYTES_MAX].hex(" ", 2).upper()
+    return text + (" …" if len(data) > BYTES_MAX else "")
+
+
+def _choices(doubt: Doubt) -> list[Variant]:
+    """Return the readings worth showing: every word order, each neighbour, and the best."""
+    own = Variant()
+    judged = [one.variant for one in doubt.readings]
+    kinds = ((), (ORDER,), (ADDRESS,))
+    found = [one for kind in kinds for one in [own, *judged] if one.kinds == kind and one in judged]
+    best = doubt.best
+    if best and best.variant not in found:
+        found.append(best.variant)
+    return list(dict.fromkeys(found))
+
+
+def _choice(doubt: Doubt, variant: Variant, base: int, unit: str) -> str:
+    reading = next(one for one in doubt.readings if one.variant == variant)
+    channel = variant.of(doubt.channel)
+    at = (channel.at or 0) + first(channel.table, base)
+    parts = [f"at: {at}"]
+    if channel.table not in BIT_TABLES:
+        parts.append(channel.layout.order)
+    if variant.name:
+        parts.append(f"type: {variant.name}")
+    if variant.power:
+        parts.append(f"scale: {channel.scale}")
+    value = _told(reading.verdict, unit) if reading.verdict else "not read"
+    marks = []
+    if doubt.best and doubt.best.variant == variant:
+        marks.append("← plausible")
+    if not variant.kinds:
+        marks.append("(as the profile says)")
+    return f"    {' '.join(parts)} → {value}  {' '.join(marks)}".rstrip()
+
+
+def _told(verdict: plausible.Verdict, unit: str) -> str:
+    return f"{shown(verdict.value)} {unit}".strip() if verdict.value is not None else "no value"
+
+
+def _gives(look: Look, exchanges: list[Exchange]) -> dict[str, Any]:
+    image = Image()
+    for one in exchanges:
+        if not one.why:
+            image.put(one.span.table, one.span.address, _data(one))
+    found = decoded(look.device, image)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _data(exchange: Exchange) -> bytes:
+    payload = exchange.request.parse(exchange.reply)
+    if exchange.span.table in BIT_TABLES:
+        return bytes(pdu.bits(payload, exchange.span.count))
+    return payload
+
+
+def _test(exchanges: list[Exchange], unit: int, gives: dict[str, Any]) -> list[str]:
+    sent = [_frame_text(rtu.frame(unit, one.request.encode())) for one in exchanges]
+    received = [_frame_text(rtu.frame(unit, one.reply)) for one in exchanges]
+    lines = []
+    for name, found in (("- sent:", sent), ("  received:", received)):
+        if len(found) == 1:
+            lines.append(f"  {name} {found[0]}")
+        else:
+            lines += [f"  {name}", *(f"      - {one}" for one in found)]
+    return [*lines, "    gives:", *(f"      {name}: {_yaml(gives[name])}" for name in gives)]
+
+
+def _frame_text(frame: bytes) -> str:
+    # A text of digits alone would be a number in YAML: blanks make it one no more.
+    return f'"{frame.hex(" ").upper()}"'
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return shown(value)
+
+
+def _row_document(row: Row, base: int, units: dict[str, str]) -> dict[str, Any]:
+    place = row.place
+    table = place.channel.table if place.address is not None else None
+    at = None if place.address is None else place.address + first(table or HOLDING, base)
+    return {
+        "channel": place.id,
+        "in": table,
+        "at": at,
+        "bytes": row.data.hex() if row.data else None,
+        "raw": plain(row.raw),
+        "value": plain(row.value),
+        "unit": units.get(place.id, ""),
+        "why": row.why,
+        "doubt": row.doubt,
+    }
+
+
+def _doubt_document(doubt: Doubt, base: int) -> dict[str, Any]:
+    best = doubt.best
+    return {
+        "channel": doubt.place.id,
+        "definition": doubt.channel.id,
+        "why": doubt.verdict.reason,
+        "remedy": best.variant.told(doubt.channel, first(doubt.channel.table, base))
+        if best
+        else "",
+        "value": plain(best.verdict.value) if best and best.verdict else None,
+    }
