@@ -72,11 +72,12 @@ def _ended(frame: bytes, begin: int) -> str:
         raise BadReply("the telegram is cut short: no line begins with !", frame)
     tail = frame[stop + 1 :].decode()
     if tail != "\r\n":
-        if len(tail) != 6 or tail[4:] != "\r\n" or [c for c in tail[:4] if c not in _HEX]:
+        digits = tail[:-2]
+        if not 0 < len(digits) <= 4 or [c for c in digits if c not in _HEX] or tail[-2:] != "\r\n":
             raise BadReply("after the ! come four digits of CRC and CR LF, or CR LF", frame)
         right = bytes(reversed(checksum.compute("crc16", frame[: stop + 1], 0xFFFF))).hex().upper()
-        if tail[:4] != right:
-            raise BadReply(f"the CRC is {tail[:4]}, these characters have {right}", frame)
+        if f"{digits:0>4}" != right:  # some meters leave zeros in front out
+            raise BadReply(f"the CRC is {digits}, these characters have {right}", frame)
     return frame[begin:stop].decode()
 
 

@@ -301,6 +301,9 @@ def test_iec62056_blocks_lines_and_refusals():
         raised(BadReply, iec62056.read, frame)
     assert "7 data bits" in str(raised(BadReply, iec62056.read, b"\xaf?!\r\n"))
     whole = examples("iec62056-21-p1")[0]["bytes"]
+    for digits in (b"0E52", b"E52"):  # some meters leave zeros in front out
+        frame = b"/NWA\r\n\r\n0-0:96.1.1(120)\r\n!" + digits + b"\r\n"
+        assert iec62056.read(frame).items == [("0-0:96.1.1", ["120"])]
     wrong = whole[: whole.find(b"\r\n!") + 3] + b"0000\r\n"
     assert "these characters have" in str(raised(BadReply, iec62056.read, wrong))
 
