@@ -6,6 +6,7 @@ Knows lines, columns and how to show them; does not know what the file is about.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 ERROR = "error"
 WARNING = "warning"
 ERRORS_MAX = 100  # more help nobody, and bound what a hostile file makes us do
+LINE_MAX = 160  # characters of a source line that are shown; of a longer one, those at the place
+MANY_WORDS = 100  # among so many, only those that begin alike are looked at,
+LETTERS_OFF = 3  # and are longer or shorter by no more than this
 
 
 class TooMany(ConfigError):
@@ -58,14 +62,16 @@ class Report:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self._lines = text.splitlines()
-        self._problems: list[Problem] = []
+        self._problems: dict[Problem, None] = {}
+        self._errors = 0
 
     def add(self, code: str, place: Place, message: str, hint: str = "") -> None:
         """Note a problem (E… is an error, W… a warning); TooMany ends a hopeless reading."""
         problem = Problem(code, place.line, place.column, place.width, message, hint)
         if problem not in self._problems:
-            self._problems.append(problem)
-        if self.errors >= ERRORS_MAX:
+            self._problems[problem] = None
+            self._errors += problem.severity == ERROR
+        if self._errors >= ERRORS_MAX:
             raise TooMany(self.text())
 
     @property
@@ -74,7 +80,7 @@ class Report:
 
     @property
     def errors(self) -> int:
-        return sum(1 for one in self._problems if one.severity == ERROR)
+        return self._errors
 
     @property
     def warnings(self) -> int:
@@ -109,17 +115,32 @@ class Report:
         head = f"{where}: {problem.severity} {problem.code}: {problem.message}"
         if not 1 <= problem.line <= len(self._lines):
             return head + (f" ({problem.hint})" if problem.hint else "")
-        source = _printable(self._lines[problem.line - 1])[:200]
-        mark = " " * (problem.column - 1) + "^" * max(1, problem.width)
-        below = f"{mark[: max(len(source), problem.column)]} {problem.hint}".rstrip()
-        return f"{head}\n{problem.line:5} | {source}\n      | {below}"
+        line, column = self._lines[problem.line - 1], problem.column - 1
+        first = 0 if column + problem.width <= LINE_MAX else max(0, column - LINE_MAX // 2)
+        source = "".join(_printable(char) for char in line[first : first + LINE_MAX])
+        column -= first
+        blanks = "".join(" " * _cells(char) for char in source[:column])
+        under = source[column : column + problem.width]
+        mark = blanks + "^" * max(1, sum(_cells(char) for char in under))
+        return f"{head}\n{problem.line:5} | {source}\n      | {f'{mark} {problem.hint}'.rstrip()}"
 
 
 def near(word: str, words: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the word of `words` closest to `word`, or ""."""
-    found = difflib.get_close_matches(word, list(words), 1, 0.6)
+    known = list(words)
+    if len(known) > MANY_WORDS:  # to compare with each would take long, and find what is unlike
+        alike = [one for one in known if one[:1] == word[:1]]
+        known = [one for one in alike if abs(len(one) - len(word)) <= LETTERS_OFF]
+    found = difflib.get_close_matches(word, known, 1, 0.6)
     return f"did you mean '{found[0]}'?" if found else ""
 
 
-def _printable(line: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in line)
+def _printable(char: str) -> str:
+    return char if char.isprintable() else " "
+
+
+def _cells(char: str) -> int:
+    """How many columns of a terminal a character takes (UAX #11)."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
