@@ -16,6 +16,7 @@ VERBS = {
     "test": ("tools.profile.verify", "only run the tests"),
     "try": ("tools.profile.try_", "look once at a real device through the profile"),
     "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
+    "import": ("tools.profile.importing.cli", "drafts from what others wrote: SunSpec, evcc …"),
     "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
     "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),
     "explain": ("tools.profile.explain", "from bytes to value, step by step; or what a word means"),

@@ -33,6 +33,7 @@ class Loss:
     what: str
     reason: str
     whole: bool = True
+    file: str = ""  # where it stands, if not in the draft's one source
 
 
 @dataclass(slots=True)
@@ -82,9 +83,10 @@ class Draft:
         self._taken.add(entry.id)
         return entry
 
-    def lose(self, line: int, what: str, reason: str, whole: bool = True) -> None:
+    def lose(self, line: int, what: str, reason: str, whole: bool = True, file: str = "") -> None:
         """Note what could not be carried."""
-        self.losses.append(Loss(line, " ".join(what.split())[:80], reason, whole))
+        shown = one_line(what)[:80] or "an item without a name"
+        self.losses.append(Loss(line, shown, reason, whole, file or self.source))
 
     def free_id(self, name: str) -> str:
         """Return an id made of `name`, with a number behind it if it is taken."""

@@ -60,8 +60,8 @@ def defaults(draft: Draft) -> None:
         others = counts[str(standard)]
         if value == str(standard) or number - others < _SAVED_MIN:
             continue
-        if key == "scale" and others * 5 > number:
-            continue  # a reader expects no scale where none stands
+        if key in ("scale", "type") and others * 4 > number:
+            continue  # where none stands, a reader expects the standard one
         for entry in mine:
             if key not in entry.keys:
                 entry.keys[key] = standard

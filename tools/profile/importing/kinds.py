@@ -54,8 +54,8 @@ _SURE: tuple[tuple[str, str], ...] = (
 )
 
 
-def guess(entry: Entry) -> None:
-    """Give the channel its kind if its id and unit are surely of one."""
+def guess(entry: Entry, name: str = "") -> None:
+    """Give the channel its kind if its `name` (its id if absent) and unit are surely of one."""
     if {"kind", "hidden", "map", "flags", "inner"} & set(entry.keys):
         return
     if str(entry.keys.get("type", "")).startswith(("str", "hex")):
@@ -63,10 +63,18 @@ def guess(entry: Entry) -> None:
     registry = units_cpython.kinds()
     unit = entry.keys.get("unit", "")
     for kind, pattern in _SURE:
-        if kind not in registry or not re.fullmatch(pattern, entry.id):
+        if kind not in registry or not re.fullmatch(pattern, name or entry.id):
             continue
-        target = registry[kind]["unit"]
-        fits = unit and units_cpython.conversion(unit, target) is not None
-        if fits or (not unit and target in ("/", "pH")):
+        if fits(kind, unit):
             entry.keys["kind"] = kind
         return
+
+
+def fits(kind: str, unit: str) -> bool:
+    """Return whether the registry has the kind and can turn the unit into its own."""
+    row = units_cpython.kinds().get(kind)
+    if row is None:
+        return False
+    if not unit:
+        return row["unit"] in ("/", "pH")
+    return units_cpython.conversion(unit, row["unit"]) is not None

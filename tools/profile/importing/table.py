@@ -37,7 +37,10 @@ def read(data: bytes, source: str) -> Draft:
     rows = _rows(_decoded(data), source)
     line, roles = _heading(rows, source)
     draft = Draft(source)
-    draft.origin.append(f"Register list {one_line(source)}")
+    draft.origin = [
+        f"Source: register list {one_line(source)}.",
+        "Licence: registers are facts; name the manual they come from.",
+    ]
     taken = _cells(rows, line, roles)
     _counting(taken, draft)
     for number, cells in taken:
@@ -49,10 +52,11 @@ def read(data: bytes, source: str) -> Draft:
     return draft
 
 
-def looks_like(text: str) -> bool:
-    """Return whether a text may be a register list."""
+def looks_like(data: bytes) -> bool:
+    """Return whether a file may be a register list."""
+    lines = _decoded(data[:SIZE_MAX]).split("\n")[:HEADING_ROWS_MAX]
     try:
-        _heading(_rows(text[:20_000], ""), "")
+        _heading(_rows("\n".join(lines), ""), "")
     except ConfigError:
         return False
     return True

@@ -346,7 +346,7 @@ def english(name: str) -> str:
     shown = _CHINESE.sub(lambda found: f" {CHINESE[found.group()]} ", shown)
     if _CJK.search(shown):
         return ""
-    return " ".join(GERMAN.get(word.lower(), word) for word in shown.split())
+    return " ".join(GERMAN.get(word.lower(), word) for word in re.split(r"[\s_]+", shown) if word)
 
 
 def role(heading: str) -> str:

@@ -25,8 +25,14 @@ _FLOAT = re.compile(r"float|real|浮点|ieee|single|gleitkomma|fliess|fließ")
 _DOUBLE = re.compile(r"double|双精度|float64|f64|lreal")
 _TEXT = re.compile(r"^(str|char|ascii|text)|字符|zeichenkette|string")
 _LETTERS = {
-    **{"abcd": "ABCD", "dcba": "DCBA", "cdab": "CDAB", "badc": "BADC"},
-    **{"abcdefgh": "ABCD", "hgfedcba": "DCBA", "ghefcdab": "CDAB", "badcfehg": "BADC"},
+    "abcd": "ABCD",
+    "dcba": "DCBA",
+    "cdab": "CDAB",
+    "badc": "BADC",
+    "abcdefgh": "ABCD",
+    "hgfedcba": "DCBA",
+    "ghefcdab": "CDAB",
+    "badcfehg": "BADC",
 }
 _BITS_OF = {"short": 16, "word": 16, "dword": 32, "qword": 64, "long": 32, "byte": 8}
 _TABLES = {
@@ -84,6 +90,9 @@ _UNITS = {
     "sec": "s",
     "seconds": "s",
     "second": "s",
+    "msecs": "ms",
+    "mps": "m/s",
+    "meters": "m",
     "秒": "s",
     "mins": "min",
     "minute": "min",

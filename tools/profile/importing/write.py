@@ -35,7 +35,9 @@ CHANNEL = (
     *("calc", "round", "valid", "if", "every", "unit", "kind", "hidden", "write", "channels"),
     *("title", "help"),
 )
-_HARMLESS = re.compile(r"[^\W\d_](?:[\w .()/+*°³²µ%^×-]*[\w)°³²%])?")
+_HARMLESS = re.compile(
+    r"[^\W\d_]|[0-9]+(?:ms|s|m|h|d)|(?:[^\W\d_]|[°µ])(?:[\w .()/+*°³²µ%^×-]*[\w)°³²%])"
+)
 _EXPRESSION = re.compile(r"[a-z(](?:[\w .()/+*<>=%-]*[\w)])?")
 
 
@@ -137,10 +139,16 @@ def _long(key: str, value: Any, draft: Draft, indent: str) -> list[str]:
     shown = _value(key, value, draft)
     if isinstance(value, str):
         shown = scalar(value, flow=False)
-    if isinstance(value, dict) and len(f"{indent}{key}: {shown}") > COLUMNS_MAX:
-        rows = [f"{indent}  {scalar(name)}: {flow(one)}" for name, one in value.items()]
-        return [f"{indent}{key}:", *rows]
-    return [f"{indent}{key}: {shown}"]
+    if not isinstance(value, dict) or len(f"{indent}{key}: {shown}") <= COLUMNS_MAX:
+        return [f"{indent}{key}: {shown}"]
+    lines = [f"{indent}{key}:", f"{indent}  {{"]
+    for name, one in value.items():
+        pair = f"{scalar(name)}: {flow(one)},"
+        if len(f"{lines[-1]} {pair}") > COLUMNS_MAX:
+            lines.append(f"{indent}   ")
+        lines[-1] += pair if lines[-1][-1] in "{ " else f" {pair}"
+    lines[-1] = lines[-1].removesuffix(",") + "}"
+    return lines
 
 
 def _value(key: str, value: Any, draft: Draft) -> str:

@@ -1,0 +1,186 @@
+"""`tidegate profile import`: drafts of profiles from what others wrote.
+
+A draft says where it comes from and what could not be carried; it has no tests, and a profile
+without tests is not used. The tests come from the maker's manual, never from a guess.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.core.errors import ConfigError
+from tools.profile.importing import formats, sunspec
+from tools.profile.importing.draft import identifier
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from gateway.core.report_cpython import Problem
+    from tools.profile.importing.draft import Draft
+
+OK, FINDINGS = 0, 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a file, a folder, or sunspec:N[,N…]: models of an installed pysunspec2, in the "
+        "order in which the device has them",
+    )
+    parser.add_argument(
+        "--format", choices=[*formats.FORMATS, "auto"], default="auto", help="auto if absent"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE|DIR", help="standard output if absent"
+    )
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="evcc: value of a parameter of the template",
+    )
+    parser.add_argument(
+        "--base",
+        type=_register,
+        default=sunspec.BASE,
+        metavar="REGISTER",
+        help="SunSpec: where the mark SunS stands; 40000 if absent",
+    )
+    parser.add_argument(
+        "--at",
+        type=_register,
+        metavar="REGISTER",
+        help="SunSpec: where the ID of the first model stands, if not right behind its forerunners",
+    )
+    parser.add_argument(
+        "--repeat",
+        type=int,
+        choices=range(1, 33),
+        default=sunspec.REPEAT,
+        metavar="COUNT",
+        help="SunSpec: copies of a repeated block, 1 to 32; 4 if absent",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write the drafts; return 1 if one of them has an error besides its missing tests."""
+    options = formats.Options(args.base, args.at, args.repeat, _chosen(args.set))
+    drafts = []
+    for source in _grouped(args.sources):
+        drafts += formats.read(source, args.format, options)
+    if not args.output and len(drafts) > 1 and not getattr(args, "json", False):
+        names = ", ".join(draft.name for draft in drafts)
+        raise ConfigError(f"{len(drafts)} devices ({names}): -o must name a folder")
+    places = _places(drafts, args.output, args.force)
+    found = []
+    rows = []
+    for draft, place in zip(drafts, places, strict=True):
+        text, problems = formats.finished(draft)
+        found += problems
+        if place:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        rows.append(_row(draft, place, text, problems))
+        if not getattr(args, "json", False):
+            _tell(draft, place, text, problems)
+    if getattr(args, "json", False):
+        print(json.dumps(rows, ensure_ascii=False))
+    return FINDINGS if found else OK
+
+
+def _grouped(sources: list[str]) -> list[list[str]]:
+    """Return the sources to be read together: a folder's files are devices of their own."""
+    files = [one for one in sources if not Path(one).is_dir()]
+    groups = [files] if files else []
+    for source in sources:
+        if Path(source).is_dir():
+            for path in formats.files_below(Path(source)):
+                if formats.detect(path.read_bytes(), path.name):
+                    groups.append([str(path)])
+    if not groups:
+        raise ConfigError(f"{', '.join(sources)}: nothing there that an importer knows")
+    return groups
+
+
+def _places(drafts: list[Draft], output: Path | None, force: bool) -> list[Path | None]:
+    if output is None:
+        return [None] * len(drafts)
+    if len(drafts) == 1 and not output.is_dir() and output.suffix in (".yaml", ".yml"):
+        places = [output]
+    else:
+        places = []
+        for draft in drafts:
+            stem = identifier(draft.name).replace("_", "-") or Path(draft.source).stem
+            place, number = output / f"{stem}.yaml", 2
+            while place in places:
+                place, number = output / f"{stem}-{number}.yaml", number + 1
+            places.append(place)
+    there = [str(place) for place in places if place.exists() and not force]
+    if there:
+        raise ConfigError(f"{', '.join(there)}: is there already; --force writes over it")
+    return list(places)
+
+
+def _tell(draft: Draft, place: Path | None, text: str, problems: list[Problem]) -> None:
+    if place is None:
+        print(text, end="")
+    for loss in sorted(draft.losses, key=lambda one: one.line):
+        where = f"{loss.file}:{loss.line}" if loss.line else loss.file
+        print(f"{where}: not carried: {loss.what}: {loss.reason}", file=sys.stderr)
+    for one in problems:
+        print(f"{place or draft.name}:{one.line}: {one.code}: {one.message}", file=sys.stderr)
+    lost = sum(1 for loss in draft.losses if loss.whole)
+    parts = len(draft.losses) - lost
+    print(
+        f"{place or draft.name}: {channels(draft)} channels; {lost} not carried, {parts} in part; "
+        "the tests are missing: add the manual's frames, then profile check",
+        file=sys.stderr,
+    )
+
+
+def channels(draft: Draft) -> int:
+    """Return how many lines of channels a draft has, those of blocks included."""
+    return sum(len(entry.inner) or 1 for entry in draft.channels)
+
+
+def _row(draft: Draft, place: Path | None, text: str, problems: list[Problem]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "source": draft.source,
+        "name": draft.name,
+        "channels": channels(draft),
+        "not_carried": [
+            {
+                "file": one.file,
+                "line": one.line,
+                "what": one.what,
+                "reason": one.reason,
+                "whole": one.whole,
+            }
+            for one in draft.losses
+        ],
+        "errors": [one.message for one in problems],
+    }
+    return row | ({"output": str(place)} if place else {"profile": text})
+
+
+def _chosen(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {pair}: write KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def _register(text: str) -> int:
+    return int(text, 0)
