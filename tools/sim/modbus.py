@@ -16,7 +16,7 @@ from drivers.protocol.refusal import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, refused
 from gateway.core import aio
 from gateway.core.errors import BadReply, ConfigError, Refused
 from tools.sim.faults import Faults
-from tools.sim.ports import Pace, Pty
+from tools.sim.ports import Pace, serve_on_pty, serve_on_tcp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableMapping, Sequence
@@ -107,14 +107,8 @@ async def serve_pty(
     With `baud`, every byte takes its time and a reply begins 3.5 characters + `turnaround_s`
     after its request; without, nothing takes time.
     """
-    pty = Pty(Path(link_path))
-    try:
-        if ready:
-            ready(str(pty.path))
-        talk = _Talk(slave, framing, faults, Pace(baud), turnaround_s)
-        await talk.run(pty.read, pty.write)
-    finally:
-        pty.close()
+    talk = ModbusTalk(slave, framing, faults, Pace(baud), turnaround_s)
+    await serve_on_pty(talk, Path(link_path), ready)
 
 
 async def serve_tcp(
@@ -131,24 +125,11 @@ async def serve_tcp(
 
     Framing "rtu" or "ascii" plays a serial server that passes bytes through.
     """
-    talk = _Talk(slave, framing, faults, Pace(baud), turnaround_s)
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk.run(lambda: reader.read(1024), writer.write)
-        except OSError:
-            pass  # the client is gone; the next one may come
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(converse, host, port)
-    if ready:
-        ready(f"{host}:{server.sockets[0].getsockname()[1]}")
-    async with server:
-        await server.serve_forever()
+    talk = ModbusTalk(slave, framing, faults, Pace(baud), turnaround_s)
+    await serve_on_tcp(talk, host, port, ready)
 
 
-class _Talk:
+class ModbusTalk:
     """One line's way of answering: framing, speed, faults."""
 
     def __init__(

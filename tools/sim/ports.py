@@ -8,25 +8,39 @@ from __future__ import annotations
 import asyncio
 import os
 import selectors
+import termios
 import tty
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from drivers.transport.inbox import Inbox
 from gateway.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
 BITS = 11  # start, eight data, parity or second stop, stop: a Modbus character
 _READ_SIZE = 4096
+_SPEEDS = {
+    getattr(termios, name): int(name[1:])
+    for name in dir(termios)
+    if name[:1] == "B" and name[1:].isdecimal()
+}
+
+
+class Talk(Protocol):
+    """What answers on one side of a wire, until `read` gives no bytes any more."""
+
+    async def run(
+        self, read: Callable[[], Coroutine[Any, Any, bytes]], write: Callable[[bytes], None]
+    ) -> None: ...
 
 
 class Pty:
-    """A pseudo-terminal linked at `path` while it is open; we hold the end the master has."""
+    """A pseudo-terminal, linked at `path` while it is open; we hold the end the master has."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | None = None) -> None:
         self._inbox = Inbox()
         self._ours, self._theirs = (
             os.openpty()
@@ -34,12 +48,19 @@ class Pty:
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
         self.device = os.ttyname(self._theirs)
-        if path.exists() and not path.is_symlink():
-            raise ConfigError(f"{path} exists and is not a link we could replace")
-        path.unlink(missing_ok=True)
-        path.symlink_to(self.device)
+        self.path = Path(self.device) if path is None else path
+        if path is not None:
+            if path.exists() and not path.is_symlink():
+                raise ConfigError(f"{path} exists and is not a link we could replace")
+            path.unlink(missing_ok=True)
+            path.symlink_to(self.device)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._ours, self._readable)
+
+    @property
+    def baud(self) -> int:
+        """The speed the other end has set; 0 if it is none we know."""
+        return _SPEEDS.get(termios.tcgetattr(self._theirs)[4], 0)
 
     async def read(self) -> bytes:
         """Wait for bytes the other end wrote."""
@@ -90,6 +111,49 @@ class Pace:
                 sent = due
             else:
                 await asyncio.sleep((sent + 1) * self._byte_s - since_s)
+
+
+async def serve_on_pty(
+    talk: Talk, path: Path | None, ready: Callable[[str], None] | None = None, baud: int = 0
+) -> None:
+    """Let `talk` answer on a new pty until cancelled; `ready` is told its path when it is there.
+
+    With `baud`, who opens it at another speed is not understood, as on a wire.
+    """
+    pty = Pty(path)
+
+    async def understood() -> bytes:
+        while True:
+            data = await pty.read()
+            if not baud or pty.baud == baud:
+                return data
+
+    try:
+        if ready:
+            ready(str(pty.path))
+        await talk.run(understood, pty.write)
+    finally:
+        pty.close()
+
+
+async def serve_on_tcp(
+    talk: Talk, host: str, port: int, ready: Callable[[str], None] | None = None
+) -> None:
+    """Let `talk` answer every client of a TCP port (0: any free one) until cancelled."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk.run(lambda: reader.read(1024), writer.write)
+        except OSError:
+            pass  # the client is gone; the next one may come
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(converse, host, port)
+    if ready:
+        ready(f"{host}:{server.sockets[0].getsockname()[1]}")
+    async with server:
+        await server.serve_forever()
 
 
 def precise_loop() -> asyncio.AbstractEventLoop:
