@@ -24,7 +24,8 @@ _SAME = {"&&": "and", "||": "or", "!": "not"}
 _FUNCTIONS = {"abs": "abs", "fabs": "abs", "min": "min", "max": "max", "sqrt": "sqrt"}
 _FUNCTIONS |= {"round": "round", "roundf": "round", "fabsf": "abs"}
 _CASE = re.compile(
-    r'(?:case\s+|==\s*)(0[xX][0-9a-fA-F]+|\d+)\s*(?::|\)\s*\{?)\s*return\s*(?:\{|std::string\()?\s*"([^"]*)"'
+    r"(?:case\s+|==\s*)(0[xX][0-9a-fA-F]+|\d+)\s*(?::|\)\s*\{?)"
+    r'\s*return\s*(?:\{|std::string\()?\s*"([^"]*)"'
 )
 
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.profile import units_cpython
 from drivers.profile.folded import CHANNELS_MAX
-from gateway.core.decimal import decimal
 from gateway.core.errors import ConfigError
-from tools.profile.importing import foreign, kinds
+from tools.profile.importing import foreign
 from tools.profile.importing.draft import Draft, Entry, identifier, one_line
-from tools.profile.importing.words import known_unit
+from tools.profile.importing.sunspec_point import (
+    factor_keys,
+    guess,
+    listed,
+    named,
+    notes,
+    point_keys,
+    registers,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,90 +35,6 @@ COMMON_LENGTH = 68  # registers of model 1, which comes first in every device
 REPEAT = 4  # copies of a repeated block; the ones a device lacks do not exist for it
 LICENCE = "SunSpec Alliance, Apache-2.0"
 
-# type: (ours, raw value for "not implemented"); a string counts its own registers.
-_TYPES: dict[str, tuple[str, int | None]] = {
-    "int16": ("s16", 0x8000),
-    "uint16": ("u16", 0xFFFF),
-    "int32": ("s32", 0x80000000),
-    "uint32": ("u32", 0xFFFFFFFF),
-    "int64": ("s64", 0x8000000000000000),
-    "uint64": ("u64", 0xFFFFFFFFFFFFFFFF),
-    "count": ("u16", None),
-    "acc16": ("u16", 0),
-    "acc32": ("u32", 0),
-    "acc64": ("u64", 0),
-    "enum16": ("u16", 0xFFFF),
-    "enum32": ("u32", 0xFFFFFFFF),
-    "bitfield16": ("u16", 0xFFFF),
-    "bitfield32": ("u32", 0xFFFFFFFF),
-    "bitfield64": ("u64", 0xFFFFFFFFFFFFFFFF),
-    "float32": ("f32", None),
-    "float64": ("f64", None),
-    "sunssf": ("s16", 0x8000),
-    "ipaddr": ("hex4", None),
-    "ipv6addr": ("hex16", None),
-    "eui48": ("hex8", None),
-}
-_PHASES = {"A": "l1", "B": "l2", "C": "l3", "AB": "l1_l2", "BC": "l2_l3", "CA": "l3_l1"}
-_QUANTITIES = {
-    "A": "current",
-    "V": "voltage",
-    "PhV": "voltage",
-    "PPV": "voltage",
-    "W": "power",
-    "Hz": "frequency",
-    "VA": "apparent_power",
-    "VAr": "reactive_power",
-    "VAR": "reactive_power",
-    "PF": "power_factor",
-    "WH": "energy",
-    "DCA": "dc_current",
-    "DCV": "dc_voltage",
-    "DCW": "dc_power",
-    "DCWH": "dc_energy",
-    "St": "status",
-    "StVnd": "vendor_status",
-    "TmpCab": "cabinet_temperature",
-    "TmpSnk": "heat_sink_temperature",
-    "TmpTrns": "transformer_temperature",
-    "TmpOt": "other_temperature",
-    "TotWhExp": "energy_export",
-    "TotWhImp": "energy_import",
-    "TotVAhExp": "apparent_energy_export",
-    "TotVAhImp": "apparent_energy_import",
-    "SoC": "soc",
-    "SoH": "soh",
-    "Mn": "maker",
-    "Md": "model",
-    "Opt": "options",
-    "Vr": "version",
-    "SN": "serial_number",
-    "DA": "device_address",
-}
-_PHASED_QUANTITIES = {
-    "A": "current",
-    "W": "power",
-    "VA": "apparent_power",
-    "VAR": "reactive_power",
-    "PF": "power_factor",
-    "PhV": "voltage",
-    "PPV": "voltage",
-    "TotWhExp": "energy_export",
-    "TotWhImp": "energy_import",
-    "TotVAhExp": "apparent_energy_export",
-    "TotVAhImp": "apparent_energy_import",
-}
-_SURE = {
-    ("inverter", "A"): "util.elec.current",
-    ("inverter", "WH"): "util.pv.energy",
-    ("inverter", "DCA"): "util.pv.current",
-    ("inverter", "DCV"): "util.pv.voltage",
-    ("meter", "A"): "util.elec.current",
-    ("meter", "TotWhExp"): "util.elec.energy.export",
-    ("meter", "TotWhImp"): "util.elec.energy.import",
-    ("battery", "V"): "util.battery.voltage",
-}
-_PHASED = re.compile(r"(.+?)(?:ph|Ph)(AB|BC|CA|A|B|C)")
 _FAMILIES = (
     (range(101, 114), "inverter"),
     (range(201, 215), "meter"),
@@ -206,18 +127,18 @@ class _Reader:
         used = {str(one.get("sf")) for one in _all_points(model.group)}
         at = place
         for group in (model.group, *singles):
-            for point in _dicts(group.get("points")):
+            for point in listed(group.get("points")):
                 if point.get("type") == "sunssf" and str(point.get("name")) in used:
                     self._factor(model, point, prefix, at)
-                at += _registers(point)
+                at += registers(point)
         at = place
         for group in (model.group, *singles):
             inner = prefix if group is model.group else f"{prefix}{group.get('name', '')}_"
             at = self._points(model, group, at, inner, self._draft, "")
-        for group in _dicts(model.group.get("groups")):
+        for group in listed(model.group.get("groups")):
             if group not in singles:
                 at = self._repeated(model, group, prefix, place, at)
-            for one in _dicts(group.get("groups")):
+            for one in listed(group.get("groups")):
                 self._lost_group(model, one)
 
     def finish(self, base: int | None) -> None:
@@ -238,12 +159,12 @@ class _Reader:
         condition: str,
     ) -> int:
         """Add the points of a group to `draft`; return the register behind it."""
-        for point in _dicts(group.get("points")):
+        for point in listed(group.get("points")):
             kind, name = str(point.get("type", "")), str(point.get("name", ""))
             if kind not in ("pad", "sunssf") and name not in ("ID", "L"):
                 line = model.line(name)
-                keys, reason = _keys(point, at, model.factors)
-                for told in _notes(point, keys):
+                keys, reason = point_keys(point, at, model.factors)
+                for told in notes(point, keys):
                     draft.lose(line, name, told, False, model.path)
                 if condition:
                     keys["if"] = condition
@@ -251,9 +172,9 @@ class _Reader:
                     told = reason or f"a profile holds at most {CHANNELS_MAX} channels"
                     draft.lose(line, name, told, True, model.path)
                 else:
-                    entry = draft.add(f"{prefix}{_named(point)}", keys, line)
-                    _guess(entry, model.family, point)
-            at += _registers(point)
+                    entry = draft.add(f"{prefix}{named(point)}", keys, line)
+                    guess(entry, model.family, point)
+            at += registers(point)
         return at
 
     def _repeated(
@@ -261,7 +182,7 @@ class _Reader:
     ) -> int:
         """Add a block of which a device has several; return the register behind those sure."""
         step, name = _size(group), str(group.get("name", "block"))
-        points = _dicts(group.get("points"))
+        points = listed(group.get("points"))
         copies = group.get("count")
         repeat = min(self._repeat, (CHANNELS_MAX - self._size - 2) // max(len(points), 1))
         if repeat < 1 or not step:
@@ -278,7 +199,7 @@ class _Reader:
         for point in points:
             if point.get("type") == "sunssf":
                 model.factors[str(point.get("name"))] = identifier(str(point.get("name")))
-                block.add(str(point.get("name")), _factor_keys(_offset(points, point)), 0)
+                block.add(str(point.get("name")), factor_keys(_offset(points, point)), 0)
         condition = f"{counter} >= #" if counter and repeat > 1 else ""
         self._points(model, group, 0, "", block, condition)
         self._draft.losses += block.losses
@@ -302,7 +223,7 @@ class _Reader:
     def _factor(self, model: _Model, point: dict[str, Any], prefix: str, at: int) -> None:
         name = str(point["name"])
         model.factors[name] = self._hidden(
-            f"{prefix}{identifier(name)}", {**_factor_keys(at), "every": ""}
+            f"{prefix}{identifier(name)}", {**factor_keys(at), "every": ""}
         )
 
     def _hidden(self, name: str, keys: dict[str, Any]) -> str:
@@ -314,137 +235,30 @@ class _Reader:
         return self._size <= CHANNELS_MAX
 
 
-def _keys(point: dict[str, Any], at: int, factors: dict[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the keys of a point's channel, or why it has none."""
-    kind, size = str(point.get("type", "")), _registers(point)
-    if not 0 < size <= 125 or (kind not in _TYPES and kind != "string"):
-        return {}, f"type {kind!r} of {size} registers"
-    ours, none = _TYPES.get(kind, (f"str{2 * size}", None))
-    keys: dict[str, Any] = {"at": at, "type": ours if ours != "u16" else ""}
-    if none is not None:
-        keys["none"] = none
-    if point.get("static") == "S":
-        keys["every"] = "once"
-    symbols = _dicts(point.get("symbols"))
-    if kind.startswith("enum") and symbols:
-        keys["map"] = _words(symbols)
-    elif kind.startswith("bitfield") and symbols:
-        keys["flags"] = _flags(symbols, int(kind[8:]))
-    elif kind != "string":
-        factor = point.get("sf")
-        if isinstance(factor, str) and factor in factors:
-            keys["calc"] = f"x * 10 ** {factors[factor]}"
-        elif isinstance(factor, int) and -12 <= factor <= 12 and factor:
-            keys["scale"] = decimal(1, factor)
-        unit = _unit(point)
-        keys["unit"] = unit if unit in units_cpython.units() else ""
-    if point.get("access") == "RW" and not _unwritable(kind, keys):
-        keys["write"] = True
-    return keys, ""
-
-
-def _notes(point: dict[str, Any], keys: dict[str, Any]) -> list[str]:
-    """Return what of a point is not in its channel."""
-    found = []
-    unit = _unit(point)
-    if unit and unit not in units_cpython.units():
-        found.append(f"unit {one_line(unit)!r}")
-    if isinstance(point.get("sf"), str) and "calc" not in keys and keys:
-        found.append(f"no scale factor {one_line(str(point['sf']))}")
-    if point.get("access") == "RW" and keys and "write" not in keys:
-        found.append(f"cannot be written: {_unwritable(str(point.get('type')), keys)}")
-    return found
-
-
-def _unwritable(kind: str, keys: dict[str, Any]) -> str:
-    if "calc" in keys:
-        return "its scale factor is another register"
-    if "flags" in keys:
-        return "single flags"
-    return "a text" if kind in ("string", "ipaddr", "ipv6addr", "eui48") else ""
-
-
-def _unit(point: dict[str, Any]) -> str:
-    said = str(point.get("units") or "").strip()
-    if said.startswith("%") or said.endswith("Pct"):
-        return "%"  # of what, the label says
-    return known_unit({"cos()": "", "PF": "", "SF": ""}.get(said, said))
-
-
-def _words(symbols: list[dict[str, Any]]) -> dict[int, str]:
-    return {
-        one["value"]: one_line(str(one.get("name", ""))).lower() or str(one["value"])
-        for one in symbols
-        if isinstance(one.get("value"), int)
-        and 0 <= one["value"] <= 0xFFFF
-        and not str(one.get("name", "")).lower().startswith("reserved")
-    }
-
-
-def _flags(symbols: list[dict[str, Any]], size: int) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for one in symbols:
-        bit, name = one.get("value"), identifier(str(one.get("name", "")))
-        if isinstance(bit, int) and 0 <= bit < size and name and name not in found.values():
-            if not name.startswith("reserved"):
-                found[bit] = name
-    return found
-
-
-def _named(point: dict[str, Any]) -> str:
-    name = str(point.get("name", ""))
-    phase = _PHASED.fullmatch(name)
-    if phase and phase.group(1) in _PHASED_QUANTITIES:
-        return f"{_PHASED_QUANTITIES[phase.group(1)]}_{_PHASES[phase.group(2)]}"
-    return _QUANTITIES.get(name) or identifier(str(point.get("label") or "")) or name
-
-
-def _guess(entry: Entry, family: str, point: dict[str, Any]) -> None:
-    # The model says what a quantity is where the id alone would leave a doubt.
-    kind = _SURE.get((family, str(point.get("name", ""))))
-    if kind and kinds.fits(kind, str(entry.keys.get("unit", ""))):
-        entry.keys["kind"] = kind
-    else:
-        kinds.guess(entry, _named(point))
-
-
-def _factor_keys(at: int) -> dict[str, Any]:
-    return {"at": at, "type": "s16", "none": 0x8000, "hidden": True}
-
-
 def _where(model: _Model, name: str, place: int) -> int:
-    points = _dicts(model.group.get("points"))
+    points = listed(model.group.get("points"))
     wanted = next((one for one in points if one.get("name") == name), points[0] if points else {})
     return place + _offset(points, wanted)
 
 
 def _offset(points: list[dict[str, Any]], wanted: dict[str, Any]) -> int:
-    return sum(_registers(one) for one in points[: points.index(wanted)]) if points else 0
-
-
-def _registers(point: dict[str, Any]) -> int:
-    size = point.get("size")
-    return size if isinstance(size, int) and 0 < size < 0x10000 else 0
+    return sum(registers(one) for one in points[: points.index(wanted)]) if points else 0
 
 
 def _size(group: dict[str, Any]) -> int:
-    return sum(_registers(one) for one in _dicts(group.get("points")))
+    return sum(registers(one) for one in listed(group.get("points")))
 
 
 def _single(group: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the blocks that a model always has once, which are only there to give names."""
-    return [one for one in _dicts(group.get("groups")) if one.get("count", 1) == 1]
+    return [one for one in listed(group.get("groups")) if one.get("count", 1) == 1]
 
 
 def _all_points(group: dict[str, Any]) -> list[dict[str, Any]]:
-    found = _dicts(group.get("points"))
-    for one in _dicts(group.get("groups")):
+    found = listed(group.get("points"))
+    for one in listed(group.get("groups")):
         found = found + _all_points(one)
     return found
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _paths(source: str) -> list[Path]:

@@ -125,11 +125,11 @@ class _Reader:
 
     def _find(self, name: str) -> int:
         wanted = re.compile(rf"""name\s*=\s*["']{re.escape(name)}["']""")
-        ahead = range(self._line, len(self._lines))
-        for at in [*ahead, *range(self._line)]:
-            if wanted.search(self._lines[at]):
-                self._line = at + 1
-                return at + 1
+        for start in (self._line, 0):
+            for at in range(start, len(self._lines)):
+                if wanted.search(self._lines[at]):
+                    self._line = at + 1
+                    return self._line
         return 0
 
     def _draft(self, table: dict[str, Any], unit: int) -> Draft:
