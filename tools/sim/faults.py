@@ -52,6 +52,10 @@ class Faults:
             raise ConfigError(f"fault {text!r}: the number must be 0..{most}")
         self._values[name] = value
 
+    def value(self, name: str) -> float:
+        """Return the number of a fault, 0 if it does not happen."""
+        return self._values[name]
+
     @property
     def delay_s(self) -> float:
         return self._values["delay"]
