@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ BENCHES = {
     "fusion": "readings the reference platform commits per second",
     "footprint": "start-up times and the agent's memory",
 }
+# The same for those that measure the folders they are given; the module, as import is a keyword.
+OF_PLACES = {"import": ("importing", "how much of the files below DIR… the importers carry")}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `bench` takes."""
-    told = "; ".join(f"{name}: {text}" for name, text in BENCHES.items())
-    parser.add_argument("name", choices=[*BENCHES, "all"], help=told)
+    known = BENCHES | {name: text for name, (_, text) in OF_PLACES.items()}
+    told = "; ".join(f"{name}: {text}" for name, text in known.items())
+    parser.add_argument("name", choices=[*known, "all"], help=told)
+    parser.add_argument("places", nargs="*", type=Path, metavar="DIR", help="for import")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -32,8 +37,9 @@ def main(args: argparse.Namespace) -> int:
     names = list(BENCHES) if args.name == "all" else [args.name]
     found = []
     for name in names:
-        module = importlib.import_module(f"tools.bench.{name}")
-        for row in module.run():
+        places = [args.places] if name in OF_PLACES else []
+        module = OF_PLACES[name][0] if places else name
+        for row in importlib.import_module(f"tools.bench.{module}").run(*places):
             found.append({"bench": name, **row})
             if not args.json:
                 print(_told(found[-1]), flush=True)

@@ -172,7 +172,7 @@ class _Reader:
         if multiply and section in ("number", "output"):
             chain.times(1 / multiply)
         if "lambda" in item:
-            made = formula.expression(str(item["lambda"]), self._ids)
+            made = formula.expression(self._filled(item["lambda"]), self._ids)
             if not made:
                 return "a lambda of more than one formula"
             chain.formula(made)
@@ -181,6 +181,7 @@ class _Reader:
             pairs = list(one.items()) if isinstance(one, Map) else [(str(one), Text(""))]
             for word, value in pairs:
                 told = fraction(self._filled(value)) if isinstance(value, str) else None
+                value = self._filled(value) if isinstance(value, str) else value
                 reason = apply_filter(word, value, told, chain, keys, self._ids)
                 if reason and not reason.startswith("lambda"):
                     draft.lose(line_of(item), name, reason, whole=False)
@@ -293,7 +294,7 @@ class _Reader:
                 break
             text = re.sub(
                 r"\$\{?(\w+)\}?", lambda one: self._words.get(one.group(1), one.group()), text
-            )[:500]
+            )[:10_000]
         return text
 
 

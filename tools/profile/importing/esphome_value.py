@@ -114,8 +114,8 @@ def text_keys(item: Map, keys: dict[str, Any]) -> str:
 
 def select_keys(item: Map, keys: dict[str, Any]) -> str:
     options = item.get("optionsmap")
-    if not isinstance(options, Map) or "lambda" in item:
-        return "a lambda of more than one formula"
+    if not isinstance(options, Map):
+        return "options of its own making"
     found = {}
     for label, value in options.items():
         number = whole(str(value))

@@ -65,7 +65,7 @@ _KINDS = {
     ("battery", "soc"): "util.battery.soc",
 }
 _WRAPPERS = {"cached": "value", "convert": "get", "map": "get"}
-_JOINS = {"add": " + ", "mul": " * "}
+_JOINS = {"add": " + ", "mul": " * ", "div": " / ", "sub": " - "}
 _SENTINELS = {
     "int16nan": [0x8000, 0x7FFF],
     "uint16nan": [0xFFFF],
@@ -94,8 +94,9 @@ def read(text: str, source: str, chosen: dict[str, str]) -> list[Draft]:
 
 
 def looks_like(text: str) -> bool:
-    """Return whether a text may be a template of evcc."""
-    return re.search(r"(?m)^template: ", text) is not None and "\nrender:" in text
+    """Return whether a text may be a template of evcc with Modbus registers in it."""
+    named = re.search(r"(?m)^template: ", text) is not None and "\nrender:" in text
+    return named and "source: modbus" in text
 
 
 class _Reader:

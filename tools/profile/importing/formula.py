@@ -23,6 +23,11 @@ _TOKEN = re.compile(
 _SAME = {"&&": "and", "||": "or", "!": "not"}
 _FUNCTIONS = {"abs": "abs", "fabs": "abs", "min": "min", "max": "max", "sqrt": "sqrt"}
 _FUNCTIONS |= {"round": "round", "roundf": "round", "fabsf": "abs"}
+# The usual ways to put the two bytes of the item's own register together.
+_WORD_READ = re.compile(
+    r"\(?(?:uint16_t\()?data\[item->offset\]\)?\s*<<\s*8\)?\s*[|+]\s*data\[item->offset\s*\+\s*1\]"
+    r"|\(?(?:uint16_t\()?data\[0\]\)?\s*<<\s*8\)?\s*[|+]\s*data\[1\]"
+)
 _CASE = re.compile(
     r"(?:case\s+|==\s*)(0[xX][0-9a-fA-F]+|\d+)\s*(?::|\)\s*\{?)"
     r'\s*return\s*(?:\{|std::string\()?\s*"([^"]*)"'
@@ -50,7 +55,7 @@ def labels(code: str) -> dict[int, str]:
     pairs = _CASE.findall(text)
     # Anything computed from the register, or a second register, would need more than a map.
     rest = _CASE.sub("", re.sub(r'"[^"]*"', "", text))
-    rest = re.sub(r"data\[item->offset\]\s*<<\s*8\s*[|+]\s*data\[item->offset\s*\+\s*1\]", "", rest)
+    rest = _WORD_READ.sub("", rest)
     if len(pairs) < 2 or re.search(r">>|&[^&]|<<|[*/%]|data\[|[<>]=|hex_str\(x,\s*[1-9]", rest):
         return {}
     found: dict[int, str] = {}

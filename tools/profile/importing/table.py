@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gateway.core.errors import ConfigError
 from tools.profile.importing import kinds, terms, words
 from tools.profile.importing.draft import Draft, one_line
+from tools.profile.importing.linear import Chain
 
 if TYPE_CHECKING:
     from typing import Any
@@ -100,8 +101,12 @@ def _heading(rows: list[tuple[int, list[str]]], source: str) -> tuple[int, dict[
         roles: dict[int, str] = {}
         for column, cell in enumerate(cells):
             role = terms.role(cell) if len(cell) < 60 else ""
-            if role and role not in roles.values():
+            if role and (role == "name" or role not in roles.values()):
                 roles[column] = role
+            elif cell.lower() in ("id", "nr", "no", "nr.", "no."):
+                roles[column] = "number"
+        if "address" not in roles.values():
+            roles = {at: "address" if one == "number" else one for at, one in roles.items()}
         if "address" in roles.values() and len(roles) > max(1, len(best[1])):
             best = (line, roles)
     if "name" not in best[1].values():
@@ -124,7 +129,10 @@ def _cells(
     for number, cells in rows:
         if number <= line:
             continue
-        row = {roles[at]: cell for at, cell in enumerate(cells) if at in roles and cell}
+        row: dict[str, str] = {}
+        for at, cell in enumerate(cells):
+            if at in roles and cell:  # of several names, the first that stands there
+                row.setdefault(roles[at], cell)
         if row.get("address") and row.get("name"):
             found.append((number, row))
     if all(re.fullmatch(r"\d+\.0", row["address"]) for _, row in found):
@@ -142,6 +150,20 @@ def _counting(rows: list[tuple[int, dict[str, str]]], draft: Draft) -> None:
     references = [one for one in known if _reference(one)]
     if known and len(references) == len(known) and not hexes:
         draft.bus["base"] = 40001
+        reason = "taken for reference numbers (base: 40001), not for wire addresses"
+        draft.lose(rows[0][0], "addresses", reason, whole=False)
+    _factors(rows, draft)
+
+
+def _factors(rows: list[tuple[int, dict[str, str]]], draft: Draft) -> None:
+    """Drop factors of which nobody can know whether they multiply or divide."""
+    found = [words.fraction(row.get("scale", "")) for _, row in rows]
+    if any(one is not None and 0 < one < 1 for one in found):
+        return  # a list that has 0.1 as well as 10 multiplies by both
+    for (line, row), factor in zip(rows, found, strict=True):
+        if factor is not None and factor > 1:
+            draft.lose(line, row["name"], f"factor {row['scale']}: times or divided by?", False)
+            del row["scale"]
 
 
 def _reference(number: int) -> tuple[str, int] | None:
@@ -210,6 +232,9 @@ def _type(
     if table in ("coil", "discrete"):
         return True
     told = row.get("type", "")
+    size_word = row.get("count", "")
+    if not told and size_word and not size_word.isdigit() and words.wire_type(size_word):
+        told = row.pop("count")  # a size such as s16 says both
     count = re.search(r"\d+", row.get("count", ""))
     size = int(count.group()) if count else 0
     if size and re.search("byte|字节", row["count"].lower()):
@@ -260,13 +285,10 @@ def _meaning(line: int, row: dict[str, str], keys: dict[str, Any], draft: Draft)
     factor = _factor(line, row, draft)
     if factor is not None:
         step *= factor
-    scale = words.exact(step)
-    if scale is None:
-        draft.lose(line, row["name"], f"{step} has no end: write calc", whole=False)
-    elif scale != 1:
-        keys["scale"] = scale
-    added = words.fraction(row.get("add", ""))
-    keys["offset"] = (words.exact(added) if added else None) or ""
+    chain = Chain()
+    chain.times(step)
+    chain.plus(words.fraction(row.get("add", "")) or Fraction(0))
+    keys.update(chain.keys())
     sentinel = words.whole(row.get("none", ""))
     if sentinel is not None:
         keys["none"] = sentinel
@@ -277,7 +299,7 @@ def _factor(line: int, row: dict[str, str], draft: Draft) -> Fraction | None:
     divisor = words.fraction(row.get("divisor", "").lstrip("/÷"))
     if divisor:
         return 1 / divisor
-    told = row.get("scale", "")
+    told = row.get("scale", "") or row.get("multiplier", "")
     decimals = row.get("decimals", "")
     if not told:
         return Fraction(1, 10 ** int(decimals)) if re.fullmatch(r"[0-9]", decimals) else None
@@ -299,7 +321,7 @@ def _access(line: int, row: dict[str, str], table: str, keys: dict[str, Any], dr
     told = row.get("access", "").lower()
     if not re.search(r"w|写|schreib", told) or "readonly" in told:
         return
-    if table in ("input", "discrete") or "bits" in keys:
+    if table in ("input", "discrete") or {"bits", "calc"} & set(keys):
         draft.lose(line, row["name"], "cannot be written where it stands", whole=False)
         return
     reads = re.search(r"r(?!ite)|读|les", told)

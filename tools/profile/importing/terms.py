@@ -54,6 +54,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
             "laenge",
         ),
         *("anzahl register", "bytes", "字节数", "字节", "number of bytes", "byte count"),
+        *("size of variable", "variable size"),
     ),
     "address": (
         *("address", "addr", "register", "reg", "register address", "reg addr", "modbus address"),
@@ -67,9 +68,13 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         *("type", "data type", "datatype", "data format", "format", "value type", "var type"),
         *("数据类型", "类型", "数据格式", "格式", "变量类型", "datentyp", "typ", "datenformat"),
     ),
-    "divisor": ("divisor", "divide by", "gain", "div", "除数", "增益", "teiler", "divider"),
+    "divisor": (
+        *("divisor", "divide by", "gain", "div", "divider", "division factor"),
+        *("除数", "增益", "teiler"),
+    ),
+    "multiplier": ("multiplier", "multiply by", "multiplikator", "mult"),
     "scale": (
-        *("scale", "factor", "multiplier", "scaling", "resolution", "scale factor", "coefficient"),
+        *("scale", "factor", "scaling", "resolution", "scale factor", "coefficient"),
         *(
             "multiply by",
             "step",
@@ -82,7 +87,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
             "精度",
             "比例系数",
         ),
-        *("faktor", "skalierung", "auflösung", "aufloesung", "skalierungsfaktor", "multiplikator"),
+        *("faktor", "skalierung", "auflösung", "aufloesung", "skalierungsfaktor"),
     ),
     "decimals": ("decimals", "decimal places", "小数位", "小数位数", "nachkommastellen"),
     "add": ("value offset", "add", "偏移", "偏移量", "bias"),
@@ -118,7 +123,17 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "range": ("range", "min", "max", "minimum", "maximum", "limits", "范围", "取值范围", "bereich"),
     "name": (
         *("name", "parameter", "parameter name", "variable", "signal", "signal name", "label"),
-        *("point", "point name", "measurement", "measured value", "tag", "data", "item", "content"),
+        *(
+            "title",
+            "point",
+            "point name",
+            "measurement",
+            "measured value",
+            "tag",
+            "data",
+            "item",
+            "content",
+        ),
         *("register name", "data name", "quantity name", "measurand", "channel"),
         *(
             "名称",
@@ -137,7 +152,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     ),
     "about": (
         *("description", "descr", "desc", "comment", "comments", "remark", "remarks", "note"),
-        *("notes", "explanation", "details", "information"),
+        *("notes", "explanation", "details", "information", "info"),
         *(
             "说明",
             "描述",

@@ -5,6 +5,7 @@ Knows YAML's quoting and the order of keys; knows no source.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING
 from gateway.core.decimal import Decimal
 from gateway.core.source_cpython import SIZE_MAX, load_source
 from tools.profile.importing import fold
-from tools.profile.importing.draft import one_line
+from tools.profile.importing.draft import Entry, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from tools.profile.importing.draft import Draft, Entry, Loss
+    from tools.profile.importing.draft import Draft, Loss
 
 COLUMNS_MAX = 100
 ALIGN_MAX = 28  # columns; longer ids stand out rather than push all others to the right
@@ -42,21 +43,25 @@ _EXPRESSION = re.compile(r"[a-z(](?:[\w .()/+*<>=%-]*[\w)])?")
 
 
 def text(draft: Draft) -> str:
-    """Return the profile; it passes every check but that it has no tests."""
-    draft.channels = fold.arrays(draft.channels)
-    fold.defaults(draft)
-    shown = _assembled(draft)
+    """Return the profile; it passes every check but that it has no tests.
+
+    What makes a file too large is left out and noted in the draft's losses.
+    """
+    short = dataclasses.replace(draft, bus=dict(draft.bus), channels=_copied(draft.channels))
+    short.channels = fold.arrays(short.channels)
+    fold.defaults(short)
+    shown = _assembled(short)
     if len(shown.encode()) > SIZE_MAX:
-        for entry in draft.channels:
+        for entry in short.channels:
             entry.keys.pop("title", None)
             entry.keys.pop("help", None)
-        shown = _assembled(draft)
+        shown = _assembled(short)
     while len(shown.encode()) > SIZE_MAX:
-        cut = draft.channels[len(draft.channels) * 3 // 4 :]
-        del draft.channels[len(draft.channels) * 3 // 4 :]
+        cut = short.channels[len(short.channels) * 3 // 4 :]
+        del short.channels[len(short.channels) * 3 // 4 :]
         for entry in cut:
             draft.lose(entry.line, entry.id, f"a profile has at most {SIZE_MAX} bytes")
-        shown = _assembled(draft)
+        shown = _assembled(short)
     return shown
 
 
@@ -81,6 +86,10 @@ def flow(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(flow(one) for one in value) + "]"
     return scalar(value)
+
+
+def _copied(entries: list[Entry]) -> list[Entry]:
+    return [Entry(one.id, dict(one.keys), one.line, _copied(one.inner)) for one in entries]
 
 
 def _assembled(draft: Draft) -> str:
