@@ -11,11 +11,70 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.decimal import parse, parts
+from gateway.core.report_cpython import near
 
 if TYPE_CHECKING:
     from typing import Any
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
+KINDS_SHOWN = 5  # of the kinds that a hint may mean
+
+# What people write for units that we spell otherwise, in small letters.
+_ELSEWHERE = dict(
+    pair.split("=")
+    for pair in [
+        "amp=A",
+        "amps=A",
+        "ampere=A",
+        "volt=V",
+        "volts=V",
+        "watt=W",
+        "watts=W",
+        "percent=%",
+        "pct=%",
+        "degc=°C",
+        "celsius=°C",
+        "oc=°C",
+        "degf=°F",
+        "fahrenheit=°F",
+        "degree=deg",
+        "degrees=deg",
+        "meter=m",
+        "metre=m",
+        "meters=m",
+        "sec=s",
+        "second=s",
+        "seconds=s",
+        "minutes=min",
+        "hour=h",
+        "hours=h",
+        "hr=h",
+        "day=d",
+        "days=d",
+        "liter=L",
+        "litre=L",
+        "m^3=m³",
+        "cbm=m³",
+        "m3/hr=m³/h",
+        "m^3/h=m³/h",
+        "l/hr=L/h",
+        "lpm=L/min",
+        "ug/m^3=µg/m³",
+        "µg/m^3=µg/m³",
+        "mg/m^3=mg/m³",
+        "w/m^2=W/m²",
+        "m/s^2=m/s²",
+        "hertz=Hz",
+        "ohms=Ohm",
+        "pascal=Pa",
+        "knots=kn",
+        "kph=km/h",
+        "r/min=rpm",
+        "decibel=dB",
+    ]
+)
+# A unit that is one of ours, but not the one meant: (unit, what the kind is in) to the right one.
+_MEANT = {("g", "m/s2"): "gn", ("C", "Cel"): "°C", ("F", "Cel"): "°F"}
 
 
 @cache
@@ -52,6 +111,29 @@ def conversion(unit: str, to: str) -> list[Any] | None:
     common = _common(numerator, denominator)
     shift = parse(source["pre"]) if source.get("pre") and unit != to else 0
     return [shift, numerator // common, denominator // common]
+
+
+def unit_hint(unit: str, target: str = "") -> str:
+    """Return "did you mean 'x'?" for a unit that is none, or that does not fit `target`, or ""."""
+    found = _MEANT.get((unit, target)) or _ELSEWHERE.get(unit.lower().strip())
+    if found is None and unit not in units():
+        alike = [one for one in units() if one.lower() == unit.lower()]
+        found = alike[0] if alike else None
+    if found is not None:
+        return f"did you mean '{found}'?"
+    return "" if unit in units() else near(unit, units())
+
+
+def kind_hint(kind: str) -> str:
+    """Return what a kind that is none may have meant, or ""."""
+    found = near(kind, kinds())
+    if found:
+        return found
+    last = kind.rpartition(".")[2].lower()
+    alike = [one for one in kinds() if last in one.split(".")]
+    if not 0 < len(alike) <= KINDS_SHOWN:
+        return f"one of {', '.join(alike[:KINDS_SHOWN])} …?" if alike else ""
+    return f"did you mean {' or '.join(alike)}?"
 
 
 def rows(name: str, key: str) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,15 @@ import re
 
 import pytest
 
-from drivers.profile.units_cpython import PROFILES, conversion, kinds, units, wire_unit
+from drivers.profile.units_cpython import (
+    PROFILES,
+    conversion,
+    kind_hint,
+    kinds,
+    unit_hint,
+    units,
+    wire_unit,
+)
 from gateway.core.decimal import parse
 
 # RFC 8428 §12.1 and RFC 8798 §2 (primary units), §3 (secondary units with their scale).
@@ -116,3 +124,30 @@ CONVERSIONS = [
 @pytest.mark.parametrize(("unit", "to", "wanted"), CONVERSIONS)
 def test_conversion(unit: str, to: str, wanted: list[object] | None) -> None:
     assert conversion(unit, to) == wanted
+
+
+HINTS = [
+    ("Amp", "", "did you mean 'A'?"),
+    ("percent", "/100", "did you mean '%'?"),
+    ("degC", "Cel", "did you mean '°C'?"),
+    ("KWh", "", "did you mean 'kWh'?"),
+    ("v", "", "did you mean 'V'?"),
+    ("g", "m/s2", "did you mean 'gn'?"),
+    ("C", "Cel", "did you mean '°C'?"),
+    ("µg/m^3", "", "did you mean 'µg/m³'?"),
+    ("g", "kg", ""),
+    ("kW", "kWh", ""),
+    ("flurbs", "", ""),
+]
+
+
+@pytest.mark.parametrize(("unit", "target", "wanted"), HINTS)
+def test_a_unit_as_others_write_it_is_known(unit: str, target: str, wanted: str) -> None:
+    assert unit_hint(unit, target) == wanted
+
+
+def test_a_kind_that_is_none_is_guessed() -> None:
+    assert kind_hint("soil.mositure") == "did you mean 'soil.moisture'?"
+    assert kind_hint("turbidity") == "did you mean wq.turbidity?"
+    assert kind_hint("temperature").startswith("one of air.temperature, ")
+    assert kind_hint("flurbs") == ""
