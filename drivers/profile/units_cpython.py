@@ -20,59 +20,14 @@ PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 KINDS_SHOWN = 5  # of the kinds that a hint may mean
 
 # What people write for units that we spell otherwise, in small letters.
-_ELSEWHERE = dict(
-    pair.split("=")
-    for pair in [
-        "amp=A",
-        "amps=A",
-        "ampere=A",
-        "volt=V",
-        "volts=V",
-        "watt=W",
-        "watts=W",
-        "percent=%",
-        "pct=%",
-        "degc=°C",
-        "celsius=°C",
-        "oc=°C",
-        "degf=°F",
-        "fahrenheit=°F",
-        "degree=deg",
-        "degrees=deg",
-        "meter=m",
-        "metre=m",
-        "meters=m",
-        "sec=s",
-        "second=s",
-        "seconds=s",
-        "minutes=min",
-        "hour=h",
-        "hours=h",
-        "hr=h",
-        "day=d",
-        "days=d",
-        "liter=L",
-        "litre=L",
-        "m^3=m³",
-        "cbm=m³",
-        "m3/hr=m³/h",
-        "m^3/h=m³/h",
-        "l/hr=L/h",
-        "lpm=L/min",
-        "ug/m^3=µg/m³",
-        "µg/m^3=µg/m³",
-        "mg/m^3=mg/m³",
-        "w/m^2=W/m²",
-        "m/s^2=m/s²",
-        "hertz=Hz",
-        "ohms=Ohm",
-        "pascal=Pa",
-        "knots=kn",
-        "kph=km/h",
-        "r/min=rpm",
-        "decibel=dB",
-    ]
-)
+_OTHERS = """
+    amp=A amps=A ampere=A volt=V volts=V watt=W watts=W percent=% pct=% degc=°C celsius=°C oc=°C
+    degf=°F fahrenheit=°F degree=deg degrees=deg meter=m metre=m meters=m sec=s second=s seconds=s
+    minutes=min hour=h hours=h hr=h day=d days=d liter=L litre=L m^3=m³ cbm=m³ m3/hr=m³/h m^3/h=m³/h
+    l/hr=L/h lpm=L/min ug/m^3=µg/m³ µg/m^3=µg/m³ mg/m^3=mg/m³ w/m^2=W/m² m/s^2=m/s² hertz=Hz
+    ohms=Ohm pascal=Pa knots=kn kph=km/h r/min=rpm decibel=dB
+"""
+_ELSEWHERE = dict(pair.split("=") for pair in _OTHERS.split())
 # A unit that is one of ours, but not the one meant: (unit, what the kind is in) to the right one.
 _MEANT = {("g", "m/s2"): "gn", ("C", "Cel"): "°C", ("F", "Cel"): "°F"}
 
