@@ -11,7 +11,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from drivers.profile.expr import DEPTH_MAX, NODES_MAX, RESERVED
+from drivers.profile.expr import DEPTH_MAX, NODES_MAX, RESERVED, evaluate, is_name
 from drivers.profile.number import INT_MAX
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
@@ -45,6 +45,19 @@ _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Gt: ">",
     ast.GtE: ">=",
 }
+# What other languages write, and Python's syntax for it.
+_ELSEWHERE = (
+    (re.compile(r"&&"), "'and', not '&&'"),
+    (re.compile(r"\|\|"), "'or', not '||'"),
+    (re.compile(r"\?"), "'a if c else b', not 'c ? a : b'"),
+    (re.compile(r"=>"), "'>=', not '=>'"),
+    (re.compile(r"=<"), "'<=', not '=<'"),
+    (re.compile(r"<>"), "'!=', not '<>'"),
+    (re.compile(r"!(?!=)"), "'not', not '!'"),
+    (re.compile(r"(?<![=!<>])=(?!=)"), "'==' to compare, not '='"),
+    (re.compile(r";"), "',' between the values of a function, not ';'"),
+    (re.compile(r"[0-9]x|\)[0-9(]"), "'*' to multiply"),
+)
 _FUNCTIONS = {"min": 2, "max": 2, "abs": 1, "round": 1, "int": 1, "sqrt": 1, "log": 1}
 
 
@@ -78,14 +91,22 @@ def compile_text(text: str, name: Callable[[str, int], str]) -> list[Any]:
             tree = ast.parse(prepared, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         offset = getattr(error, "offset", 1) or 1
-        hint = ""
-        if prepared.rstrip()[-1:] in "=<>+-*/(&|":
-            hint = '; " #" starts a comment: put the whole expression in quotes'
-        raise BadExpression(f"not an expression{hint}", min(lead + offset - 1, len(text)))
+        place = min(lead + offset - 1, len(text))
+        raise BadExpression(f"not an expression{_hint(prepared)}", place)
     code = _Compiler(prepared, lead, name).code(tree.body)
     if len(code) > NODES_MAX:
         raise BadExpression(f"{len(code)} nodes are more than {NODES_MAX}", 0)
     return code
+
+
+def _hint(text: str) -> str:
+    bare = _QUOTED.sub("''", text)
+    for pattern, wanted in _ELSEWHERE:
+        if pattern.search(bare):
+            return f": write {wanted}"
+    if text.rstrip()[-1:] in "=<>+-*/(&|":
+        return '; " #" starts a comment: put the whole expression in quotes'
+    return ""
 
 
 class _Compiler:
@@ -110,7 +131,10 @@ class _Compiler:
             # A sum of ten terms is one level, however Python nests it.
             same = isinstance(node.left, ast.BinOp)
             left = self.code(node.left, depth if same else depth + 1)
-            return left + self.code(node.right, depth + 1) + [_BINARY[type(node.op)]]
+            code = left + self.code(node.right, depth + 1) + [_BINARY[type(node.op)]]
+            if not [item for item in code if is_name(item)] and evaluate(code, {}, {}) is None:
+                raise self._bad(node, f"{self._shown(node)!r} has no value that fits 64 bits")
+            return code
         if isinstance(node, ast.UnaryOp):
             return self._unary(node, depth)
         if isinstance(node, ast.BoolOp):
@@ -123,6 +147,8 @@ class _Compiler:
             return parts[0] + parts[1] + parts[2] + ["if"]
         if isinstance(node, ast.Call):
             return self._call(node, depth)
+        if isinstance(node, ast.Tuple):
+            raise self._bad(node, "a comma separates nothing here: decimals have a point")
         raise self._bad(node, f"{self._shown(node)!r} is beyond what an expression may hold")
 
     def _literal(self, node: ast.Constant) -> Any:
