@@ -67,6 +67,7 @@ class Draft:
     losses: list[Loss] = field(default_factory=list)
     origin: list[str] = field(default_factory=list)
     hexadecimal: bool = False  # write addresses as 0x…, as the source does
+    columns: dict[str, str] = field(default_factory=dict)  # a heading: what it was taken for
     _taken: set[str] = field(default_factory=set)
 
     def add(self, name: str, keys: dict[str, Any], line: int) -> Entry:

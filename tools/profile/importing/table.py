@@ -42,6 +42,8 @@ def read(data: bytes, source: str) -> Draft:
         f"Source: register list {one_line(source)}.",
         "Licence: registers are facts; name the manual they come from.",
     ]
+    headings = next(cells for number, cells in rows if number == line)
+    draft.columns = {one_line(headings[at]): role for at, role in roles.items()}
     taken = _cells(rows, line, roles)
     _counting(taken, draft)
     for number, cells in taken:
