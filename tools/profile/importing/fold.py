@@ -52,20 +52,19 @@ def defaults(draft: Draft) -> None:
     """Move what most channels say about table, type, order and scale into the bus section."""
     entries = [entry for one in draft.channels for entry in (one.inner or [one])]
     for key, standard in _STANDARD.items():
-        mine = [entry for entry in entries if _minds(entry, key, draft)]
-        counts = Counter(str(entry.keys.get(key, standard)) for entry in mine)
-        if not counts:
+        said = Counter(str(one.keys[key]) for one in entries if key in one.keys)
+        if not said:
             continue
-        value, number = counts.most_common(1)[0]
-        others = counts[str(standard)]
-        if value == str(standard) or number - others < _SAVED_MIN:
+        value, number = said.most_common(1)[0]
+        silent = [one for one in entries if key not in one.keys and _minds(one, key, value, draft)]
+        if value == str(standard) or number - len(silent) < _SAVED_MIN:
             continue
-        if key in ("scale", "type") and others * 4 > number:
+        if key in ("scale", "type") and len(silent) * 4 > number:
             continue  # where none stands, a reader expects the standard one
-        for entry in mine:
-            if key not in entry.keys:
-                entry.keys[key] = standard
-            elif str(entry.keys[key]) == value:
+        for entry in silent:
+            entry.keys[key] = standard
+        for entry in entries:
+            if str(entry.keys.get(key)) == value:
                 draft.bus[key] = entry.keys.pop(key)
 
 
@@ -170,8 +169,8 @@ def _folded(run: list[tuple[_Part, Entry]]) -> Entry:
     return Entry(f"{part.head}[{spec}]{part.tail}", keys, first.line)
 
 
-def _minds(entry: Entry, key: str, draft: Draft) -> bool:
-    """Return whether a default of the bus section would reach this channel."""
+def _minds(entry: Entry, key: str, value: str, draft: Draft) -> bool:
+    """Return whether the default `value` would reach a channel that does not name the key."""
     keys = entry.keys
     table = keys.get("in", draft.bus.get("in", HOLDING))
     if "at" not in keys or (key != "in" and table in BIT_TABLES):
@@ -179,7 +178,7 @@ def _minds(entry: Entry, key: str, draft: Draft) -> bool:
     kind = keys.get("type", draft.bus.get("type", "u16"))
     if key == "order":
         probe = bytes(range(2 * words(*split_type(kind))))
-        return key in keys or any(arrange(probe, one) != probe for one in ("DCBA", "CDAB"))
+        return arrange(probe, value) != probe
     if key == "scale":
         worded = {"map", "flags"} & set(keys) or kind.startswith(("str", "hex", "bool"))
         return not worded and not isinstance(keys.get("bits"), int)

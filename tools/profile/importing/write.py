@@ -29,7 +29,7 @@ TODO = "tests: []  # TODO: frames of the manual, each {sent: …, received: …,
 
 BUS = (
     *("baud", "parity", "data", "stop", "timeout", "pause", "unit", "in", "type", "order"),
-    *("scale", "every", "base", "max", "gap"),
+    *("wake", "sleep", "scale", "every", "base", "max", "gap"),
 )
 CHANNEL = (
     *("at", "in", "type", "order", "bits", "step", "none", "map", "flags", "scale", "offset"),
@@ -132,7 +132,7 @@ def _block(entries: list[Entry], draft: Draft, depth: int) -> list[str]:
             lines += _block(entry.inner, draft, depth + 2)
             continue
         body = ", ".join(f"{key}: {_value(key, one, draft)}" for key, one in keys.items())
-        name = f"{entry.id}:"
+        name = f'"{entry.id}":' if entry.id[0] == "[" else f"{entry.id}:"
         if len(f"{indent}{name:<{width}} {{{body}}}") <= COLUMNS_MAX:
             lines.append(f"{indent}{name:<{width}} {{{body}}}")
         elif len(f"{indent}  {{{body}}}") <= COLUMNS_MAX:
