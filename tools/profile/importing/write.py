@@ -203,4 +203,4 @@ def _is_text(value: str) -> bool:
 
 def _quoted(value: str) -> str:
     shown = json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else "".join(f"\\u{ord(char):04x}") for char in shown)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in shown)

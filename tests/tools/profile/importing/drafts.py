@@ -1,4 +1,4 @@
-"""What the tests of all importers ask of a draft: it checks, and its bytes mean what they should."""
+"""What every importer's tests ask of a draft: it checks, and its bytes mean what they should."""
 
 from __future__ import annotations
 
