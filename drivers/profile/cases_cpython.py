@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.profile import schema, values_cpython
+from drivers.profile import form_cpython, schema
 from drivers.profile.address_cpython import wire_address
+from drivers.profile.frame_cpython import hex_bytes
 from drivers.profile.image import BIT_TABLES, TABLES, width
 from gateway.core.report_cpython import near
 from gateway.core.source_cpython import LIST, MAP, SCALAR
@@ -16,6 +17,7 @@ from gateway.core.source_cpython import LIST, MAP, SCALAR
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from drivers.profile.bus_cpython import Section
     from drivers.profile.names_cpython import Names
     from gateway.core.report_cpython import Report
     from gateway.core.source_cpython import Node
@@ -30,6 +32,7 @@ class Case:
 
     def __init__(self, node: Node) -> None:
         self.node = node
+        self.message: str | None = None  # as `in` names it
         self.sent: list[Frame] = []
         self.received: list[Frame] = []
         self.images: list[tuple[str, int, bytes]] = []
@@ -45,19 +48,19 @@ class Case:
         return set(self.gives) | set(self.write)
 
 
-def read_cases(node: Node | None, names: Names, base: int, report: Report) -> list[Case]:
+def read_cases(node: Node | None, names: Names, section: Section, report: Report) -> list[Case]:
     """Return the tests under `node`; what is wrong with their form is reported."""
     if node is None:
         return []
     if node.kind != LIST or not 0 < len(node.items) <= TESTS_MAX:
         report.add("E060", node, f"tests must be a list of 1 to {TESTS_MAX} tests")
         return []
-    return [_case(item, names, base, report) for item in node.items]
+    return [_case(item, names, section, report) for item in node.items]
 
 
-def _case(node: Node, names: Names, base: int, report: Report) -> Case:
+def _case(node: Node, names: Names, section: Section, report: Report) -> Case:
     case = Case(node)
-    keys = values_cpython.read(node, schema.TEST, "a test", report)
+    keys = form_cpython.read(node, schema.TEST, "a test", report, section.mode)
     case.sent, case.received = keys.get("sent", []), keys.get("received", [])
     case.sends = keys.get("sends", [])
     for table in TABLES:
@@ -65,11 +68,14 @@ def _case(node: Node, names: Names, base: int, report: Report) -> Case:
             data = _words(table, value, report)
             if data is None:
                 continue
-            first = wire_address(address, table, base, value, report, len(data) // width(table))
+            first = wire_address(
+                address, table, section.base, value, report, len(data) // width(table)
+            )
             if first is not None:
                 case.images.append((table, first, data))
     case.images.sort(key=lambda one: one[:2])
     _check_form(case, keys, report)
+    _check_bytes(case, keys, section, report)
     for name in ("gives", "write"):
         given = keys.get(name)
         if given is not None and given.kind == MAP:
@@ -97,8 +103,25 @@ def _check_form(case: Case, keys: dict[str, Any], report: Report) -> None:
     elif gives.kind != MAP or not gives.pairs:
         hint = "a map of channels to values, or the word nothing"
         report.add("E060", gives, f"{gives.shown} is no expectation", hint)
-    if len(case.sent) != len(case.received):
-        hint = "Modbus answers hold no address: the request tells it"
+
+
+def _check_bytes(case: Case, keys: dict[str, Any], section: Section, report: Report) -> None:
+    """Report bytes that cannot be those of a test on this bus."""
+    node = case.node
+    if node.kind != MAP or "write" in keys:
+        return
+    if "in" in keys:
+        if section.modbus:
+            report.add("E023", node.key("in"), "'in' names a message: Modbus has none")
+        else:
+            case.message = section.message(node.get("in") or node, report)
+    if not section.modbus:
+        for table in TABLES:
+            if table in keys:
+                message = f"'{table}' is an image of Modbus, this is {section.bus}"
+                report.add("E060", node.key(table), message)
+    if (case.sent or section.modbus) and len(case.sent) != len(case.received):
+        hint = "Modbus answers hold no address: the request tells it" if section.modbus else ""
         report.add("E060", node, "'sent' and 'received' go in pairs", hint)
     if not case.received and not case.images:
         report.add("E060", node, "the test has no bytes")
@@ -112,7 +135,7 @@ def _words(table: str, node: Node, report: Report) -> bytes | None:
             report.add("E060", node, f"bits such as 10000001 are wanted, not {node.shown}")
             return None
         return bytes(int(bit) for bit in bits)
-    data = values_cpython.hex_bytes(text)
+    data = hex_bytes(text)
     if data is None or len(data) % 2:
         report.add("E060", node, f"words in hex such as 00FF 1234 are wanted, not {node.shown}")
         return None

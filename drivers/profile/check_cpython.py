@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.profile import cases_cpython, graph_cpython, schema, values_cpython
-from drivers.profile.address_cpython import wire_address
-from drivers.profile.channel_cpython import Draft, Group, read_channel
-from drivers.profile.decode import split_type, words
+from drivers.profile import cases_cpython, form_cpython, graph_cpython, schema
+from drivers.profile.bus_cpython import read_section
+from drivers.profile.channel_cpython import read_channel
+from drivers.profile.draft_cpython import Draft, Group
 from drivers.profile.expr_cpython import BadExpression, UnknownName, compile_text
-from drivers.profile.image import HOLDING
-from drivers.profile.model import FORMAT, Setting
+from drivers.profile.model import FORMAT
 from drivers.profile.names_cpython import Names, Pattern, expand, pattern
-from drivers.profile.write import chosen_settings
+from drivers.profile.setting_cpython import read_settings
 from drivers.profile.write_cpython import read_steps, read_write
-from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import TooMany, near
 from gateway.core.source_cpython import LIST, MAP, SCALAR, Node, Source, load_source
 
@@ -74,13 +72,13 @@ def _check(root: Node, checked: Checked) -> None:
     checker = _Checker(root, report)
     document = checker.document()
     checked.drafts = checker.drafts
-    checked.base = checker.base
+    section = checker.section
+    checked.base = section.base
     checked.cases = cases_cpython.read_cases(
-        checker.keys.get("tests"), checker.names, checker.base, report
+        checker.keys.get("tests"), checker.names, section, report
     )
     if not report.errors:
-        counted = "base" in checker.bus
-        graph_cpython.check(document, checker.drafts, counted, checked.cases, report)
+        graph_cpython.check(document, checker.drafts, section, checked.cases, report)
     if not report.errors:
         checked.document = document
 
@@ -89,13 +87,11 @@ class _Checker:
     def __init__(self, root: Node, report: Report) -> None:
         self.root = root
         self.report = report
-        others = tuple((bus, "node", "") for bus in schema.BUSES if bus != "modbus")
-        self.keys = values_cpython.read(root, schema.PROFILE + others, "the profile", report)
+        self.keys = form_cpython.read(root, schema.PROFILE, "the profile", report)
+        self.section = read_section(root, report)
         self.names = Names()
         self.drafts: list[Draft] = []
         self.groups: list[dict[str, Any]] = []
-        self.bus: dict[str, Any] = {}
-        self.base = 0
 
     def document(self) -> dict[str, Any]:
         """Return the compiled document; it is of use only if nothing was reported."""
@@ -104,16 +100,14 @@ class _Checker:
             if name not in keys and self.root.get(name) is None:
                 self.report.add("E013", self.root, f"the profile has no '{name}'")
         self._category()
-        self._bus()
         document: dict[str, Any] = {"tidegate": FORMAT, "name": keys.get("name", "")}
         for name in ("maker", "kind"):
             if name in keys:
                 document[name] = keys[name]
-        document["every"] = keys.get("every", self.bus.get("every", EVERY_MS))
-        document["bus"] = "modbus"
-        document.update(self._line())
+        document["every"] = keys.get("every", self.section.keys.get("every", EVERY_MS))
+        document.update(self.section.document())
         self._read_channels()
-        settings = self._settings()
+        settings = read_settings(keys.get("settings"), self.names, self.section, self.report)
         if settings:
             document["settings"] = settings
         for draft in self.drafts:
@@ -125,6 +119,7 @@ class _Checker:
             document["identify"] = self._compiled(keys["identify"], self._name())
         if "setup" in keys:
             document["setup"] = self._setup(keys["setup"])
+        self.section.check_holes(self.names.settings, self.report)
         return document
 
     def _category(self) -> None:
@@ -133,37 +128,6 @@ class _Checker:
             place = self.root.get("kind") or self.root
             hint = near(kind, schema.CATEGORIES) or f"known: {', '.join(schema.CATEGORIES)}"
             self.report.add("W032", place, f"device category {kind!r} is not known", hint)
-
-    def _bus(self) -> None:
-        buses = [bus for bus in schema.BUSES if self.root.get(bus) is not None]
-        for bus in buses:
-            if bus not in schema.BUSES_SUPPORTED:
-                message = f"bus '{bus}' is not supported by this version yet"
-                self.report.add("E014", self.root.key(bus), message)
-        if len(buses) != 1:
-            hint = f"one of {', '.join(schema.BUSES)}; for the usual case write modbus: {{}}"
-            found = " and ".join(buses) or "none"
-            self.report.add("E014", self.root, f"a profile names one bus, this one {found}", hint)
-        node = self.root.get("modbus")
-        if node is None or (node.kind == SCALAR and node.value is None):
-            return
-        self.bus = values_cpython.read(node, schema.MODBUS, "modbus", self.report)
-        self.base = self.bus.get("base", 0)
-
-    def _line(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        line: dict[str, Any] = {
-            key: self.bus[key] for key in ("baud", "parity", "data", "stop") if key in self.bus
-        }
-        for key in ("timeout", "pause"):
-            if key in self.bus:
-                line[f"{key}_ms"] = self.bus[key]
-        if line:
-            found["line"] = line
-        for key in ("unit", "max", "gap"):
-            if key in self.bus:
-                found[key] = self.bus[key]
-        return found
 
     def _read_channels(self) -> None:
         node = self.keys.get("channels")
@@ -185,7 +149,7 @@ class _Checker:
 
     def _read_group(self, key: Node, node: Node, made: Pattern) -> bool:
         table = tuple(row for row in schema.CHANNEL if row[0] in schema.GROUP)
-        keys = values_cpython.read(node, table, f"group {key.shown}", self.report)
+        keys = form_cpython.read(node, table, f"group {key.shown}", self.report)
         if len(self.groups) == GROUPS_MAX:
             self.report.add("E021", key, f"more than {GROUPS_MAX} groups")
             return False
@@ -221,7 +185,7 @@ class _Checker:
         drafts = []
         for one in nodes:
             draft = Draft(key, one, made, group)
-            read_channel(draft, self.bus, self.base, self.report)
+            read_channel(draft, self.section, self.report)
             drafts.append(draft)
         first = drafts[0]
         if not self.names.add(key, first.folded, first.groups, made.suffixes, self.report):
@@ -245,64 +209,21 @@ class _Checker:
         for one in expand(drafts[0].folded, drafts[0].groups, drafts[0].made.suffixes):
             self.names.labels[one] = known
 
-    def _settings(self) -> list[dict[str, Any]]:
-        node = self.keys.get("settings")
-        if node is None:
-            return []
-        if node.kind != MAP:
-            self.report.add("E011", node, f"settings must be a map of names, not {node.shown}")
-            return []
-        found = []
-        for key, value in node.pairs:
-            made = pattern(key, self.report)
-            if made is None or made.of is not None:
-                continue
-            if key.text in self.names.channels:
-                self.report.add("E022", key, f"{key.shown} is a channel already")
-            keys = values_cpython.read(value, schema.SETTING, f"setting {key.shown}", self.report)
-            row: dict[str, Any] = {"id": key.text}
-            if keys.get("in", HOLDING) != HOLDING:
-                row["in"] = keys["in"]
-            for name in ("default", "min", "max", "map", "secret", "type", "order", "with"):
-                if name in keys:
-                    row[name] = keys[name]
-            for name in ("scale", "offset"):
-                if keys.get(name, 0) != 0:
-                    row[name] = keys[name]
-            if "at" in keys:
-                table, place = keys.get("in", HOLDING), value.get("at") or key
-                span = words(*split_type(keys.get("type", "u16")))
-                address = wire_address(keys["at"], table, self.base, place, self.report, span)
-                if address is not None:
-                    row["at"] = address
-            if "default" in keys:
-                self._default(row, value)
-            self.names.settings.add(key.text)
-            found.append(row)
-        return found
-
-    def _default(self, row: dict[str, Any], node: Node) -> None:
-        try:
-            chosen_settings([Setting(row)], {})
-        except ConfigError as error:
-            self.report.add("E012", node.get("default") or node, str(error))
-
     def _setup(self, node: Node) -> list[dict[str, Any]]:
         name = self._name()
         return read_steps(
-            node, "the setup", self.base, self.report, lambda one: self._compiled(one, name)
+            node, "the setup", self.section, self.report, lambda one: self._compiled(one, name)
         )
 
     def _expressions(self, draft: Draft) -> None:
-        has_number = "at" in draft.keys
-        name = self._name(draft, has_number)
+        name = self._name(draft, draft.placed)
         for key in ("calc", "if"):
             if key in draft.keys:
                 draft.row[key] = self._compiled(draft.keys[key], name)
         if "write" in draft.keys:
             step_name = self._name(draft, True)
             write = read_write(
-                draft, self.base, self.report, lambda node: self._compiled(node, step_name)
+                draft, self.section, self.report, lambda node: self._compiled(node, step_name)
             )
             if write is not None:
                 draft.row["write"] = write
@@ -320,11 +241,8 @@ class _Checker:
         try:
             code = compile_text(node.text, name)
         except BadExpression as error:
-            place = Node(SCALAR, node.line, node.column, node.width)
-            if node.width in (len(node.text), len(node.text) + 2):
-                place.column += error.offset + (0 if node.plain else 1)
-                place.width = 1
-            self.report.add("E041" if isinstance(error, UnknownName) else "E040", place, str(error))
+            number = "E041" if isinstance(error, UnknownName) else "E040"
+            self.report.add(number, node.inside(error.offset), str(error))
             return [0]
         self._check_labels(node, code)
         return code

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from drivers.profile.expr import Value
+    from drivers.profile.image import Image
 
 ORDERS = ("ABCD", "DCBA", "CDAB", "BADC")  # where the bytes of 0x0A0B0C0D stand on the wire
 TYPES = {
@@ -33,18 +34,28 @@ _FLOATS = {16: (">e", 4), 32: (">f", 7), 64: (">d", 15)}  # form, significant di
 
 
 class Layout:
-    """How a number or text lies in its registers; made once per channel."""
+    """How a number or text lies in `count` registers (or bytes, if `width` is 1); one a channel."""
 
-    __slots__ = ("base", "bits", "none", "order", "size", "words")
+    __slots__ = ("base", "bits", "count", "none", "order", "size", "width")
 
     def __init__(
-        self, name: str, order: str, bits: tuple[int, int] | None, none: list[Any]
+        self,
+        name: str,
+        order: str,
+        bits: tuple[int, int] | None,
+        none: list[Any],
+        width: int = 2,
     ) -> None:
         self.base, self.size = split_type(name)
         self.order = order
         self.bits = bits
         self.none = none
-        self.words = words(self.base, self.size)
+        self.width = width
+        self.count = (words if width == 2 else octets)(self.base, self.size)
+
+    def take(self, image: Image, table: str, address: int) -> bytes | None:
+        """Return the bytes that `image` has there, None if not all of them came."""
+        return image.take(table, address, self.count)
 
     def value(self, data: bytes) -> tuple[Value, str]:
         """Return the value `data` holds and its quality; the value is None unless good."""
@@ -74,12 +85,12 @@ class Layout:
         """Return the bytes that `value` (a whole number, real or text) takes in the registers."""
         if self.base in ("str", "hex"):
             return arrange(self._packed_text(value), self.order)
-        size = self.size if self.base != "bool" else 16
+        size = self.size if self.base != "bool" else 8 * self.width
         if self.base == "f":
             pattern = _real_pattern(value, size)
         else:
             pattern = self._whole_pattern(value, size)
-        return arrange(pattern.to_bytes(2 * self.words, "big"), self.order)
+        return arrange(pattern.to_bytes(self.width * self.count, "big"), self.order)
 
     def _whole(self, pattern: int, size: int) -> bool | int:
         if self.base == "bool" or (self.base == "u" and self.bits and size == 1):
@@ -129,7 +140,7 @@ class Layout:
             raise ConfigError(f"{value!r} is not hexadecimal")
         if len(data) > self.size:
             raise ConfigError(f"{value!r} is longer than {self.size} bytes")
-        return data + bytes(2 * self.words - len(data))
+        return data + bytes(self.width * self.count - len(data))
 
 
 def split_type(name: str) -> tuple[str, int]:
@@ -152,6 +163,11 @@ def words(base: str, size: int) -> int:
     if base in ("str", "hex"):
         return (size + 1) // 2
     return (size + 15) // 16
+
+
+def octets(base: str, size: int) -> int:
+    """Return how many bytes a type takes."""
+    return size if base in ("str", "hex") else (size + 7) // 8
 
 
 def arrange(data: bytes, order: str) -> bytes:

@@ -18,8 +18,9 @@ from drivers.profile.slot import NEVER
 if TYPE_CHECKING:
     from typing import Any
 
+    from drivers.profile.bus_cpython import Section
     from drivers.profile.cases_cpython import Case
-    from drivers.profile.channel_cpython import Draft
+    from drivers.profile.draft_cpython import Draft
     from drivers.profile.slot import Place
     from gateway.core.report_cpython import Report
 
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 def check(
     document: dict[str, Any],
     drafts: list[Draft],
-    counted: bool,
+    section: Section,
     cases: list[Case],
     report: Report,
 ) -> None:
-    """Report what only shows once all channels are known; `counted`: the profile names a base."""
+    """Report what only shows once all channels are known."""
     profile = Profile(document, b"")
     by_id: dict[str, Draft] = {}
     for draft in drafts:
@@ -40,7 +41,7 @@ def check(
     found = places(profile)
     _circles(found, by_id, report)
     _overlaps(found, by_id, report)
-    if not counted:
+    if section.modbus and "base" not in section.keys:
         _reference_numbers(drafts, report)
     _too_wide(profile, found, by_id, report)
     _untested(by_id, cases, report)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from drivers.profile.expr import Value
-    from drivers.profile.image import Image, Step
+    from drivers.profile.image import Image
     from drivers.profile.model import Profile
 
 
@@ -98,8 +98,8 @@ class Map:
                 readings.append((slot.id, wire_value, quality))
         return readings
 
-    def write(self, channel: str, value: Any, known: dict[str, Any] | None = None) -> list[Step]:
-        """Return the steps that set `channel` to `value` (wire unit); ConfigError if illegal.
+    def write(self, channel: str, value: Any, known: dict[str, Any] | None = None) -> list[Any]:
+        """Return the Steps or Sends that set `channel` to `value` (wire unit); ConfigError if not.
 
         Of alternatives the first that holds is written, never one that may stand elsewhere.
         """
@@ -109,7 +109,7 @@ class Map:
                 continue
             if applies is None:
                 raise ConfigError(f"channel {channel!r}: the device did not say yet if it has it")
-            return write.channel_steps(place, value, self.settings)
+            return write.channel_steps(self.profile, place, value, self.settings)
         raise ConfigError(f"channel {channel!r} cannot be written")
 
     def places(self, channel: str) -> list[Place]:
@@ -121,7 +121,7 @@ class Map:
         """Return where the settings live in the device, to read before `setup_steps`."""
         return write.setting_fields(self.profile.settings)
 
-    def setup_steps(self, known: dict[str, Any], image: Image | None = None) -> list[Step]:
+    def setup_steps(self, known: dict[str, Any], image: Image | None = None) -> list[Any]:
         """Return what to write when the device comes up: settings that differ, then the setup."""
         return write.setup_steps(self.profile, self.settings, known, image)
 

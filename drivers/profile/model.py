@@ -8,24 +8,24 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from drivers.profile import sound
+from drivers.profile import bus, sound
 from drivers.profile.decode import ORDERS, Layout
 from drivers.profile.folded import CHANNELS_MAX, length
-from drivers.profile.image import BIT_TABLES, HOLDING, TABLES, Field, Image, Step
+from drivers.profile.image import BIT_TABLES, HOLDING, LATEST, TABLES, Field, Image, Send, Step
 from drivers.profile.map import Map
-from drivers.profile.slot import NEVER, ONCE
+from drivers.profile.slot import NEVER, NOTHING, ONCE
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-__all__ = ["NEVER", "ONCE", "Channel", "Field", "Image", "Map", "Profile", "Step", "load"]
+__all__ = ["NEVER", "ONCE", "Channel", "Field", "Image", "Map", "Profile", "Send", "Step", "load"]
 
 FORMAT = 1  # of the compiled form; a reader refuses any other
 DIGEST_BYTES = 8
 PLACES_MAX = 8 * CHANNELS_MAX  # with their alternatives
-BUSES = ("modbus",)
 
 
 def load(data: bytes) -> Profile:
@@ -43,8 +43,9 @@ class Profile:
     """What is the same for every device of a model.
 
     `name`, `maker`, `category` (device category or ""), `digest` (8 bytes), `every_ms`, `bus`,
-    `line` (baud parity data stop timeout_ms pause_ms, as far as the profile names them),
-    `unit` (factory address), `max` registers per request or 0, readable `gap`.
+    `line` (baud parity data stop timeout_ms pause_ms wake sleep, as far as it names them),
+    `unit` (factory address), `max` registers per request or 0, readable `gap`, `messages` (rows
+    with `id` and what a frame looks like), `ble` and `driver` (what their sections say).
     """
 
     def __init__(self, document: dict[str, Any], digest: bytes) -> None:
@@ -55,18 +56,28 @@ class Profile:
         self.category: str = document.get("kind", "")
         self.every_ms: int = document["every"]
         self.bus: str = document["bus"]
-        if self.bus not in BUSES:
-            raise ConfigError(f"bus {self.bus!r} is not supported by this version yet")
+        if self.bus not in bus.BUSES:
+            raise ConfigError(f"unknown bus {self.bus!r}")
         self.line: dict[str, Any] = document.get("line", {})
+        self.messages: list[dict[str, Any]] = document.get("messages", [])
+        self.ble: dict[str, Any] = document.get("ble", {})
+        self.driver: dict[str, Any] = document.get("driver", {})
         self.unit: int = document.get("unit", 1)
         self.max: int = document.get("max", 0)
         self.gap: int = document.get("gap", 0)
         self.rules: list[Any] = document.get("identify", [])
-        self.settings = [Setting(one) for one in document.get("settings", [])]
+        self.settings = [Setting(one, self.bus) for one in document.get("settings", [])]
         self.setup: list[dict[str, Any]] = document.get("setup", [])
         self.groups = [(one["step"], one["of"]) for one in document.get("groups", [])]
-        self.channels = [Channel(one) for one in document["channels"]]
+        self.channels = [Channel(one, self.bus, self.text) for one in document["channels"]]
         _bounded(self)
+
+    def text(self, table: str) -> bool:
+        """Return whether a message holds text; LATEST does if all do."""
+        if self.bus in bus.TEXT:
+            return True
+        found = [row for row in self.messages if table in (row["id"], LATEST)]
+        return bool(found) and not [row for row in found if "as" not in row]
 
     def device(self, chosen: dict[str, Any] | None = None, every_ms: int | None = None) -> Map:
         """Return the profile with a site's choice of settings; ConfigError if it is not legal."""
@@ -79,25 +90,32 @@ class Channel:
     `id` holds # where the suffix of its array goes and % where that of its group goes.
     """
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: dict[str, Any], bus_name: str, text: Callable[[str], bool]) -> None:
         sound.check_channel(row)
         self.id: str = row["id"]
         self.of: Any = row.get("of")
         self.step: int = row.get("step", 0)
         self.group: int = row.get("group", -1)
         self.at: int | None = row.get("at")
-        self.table: str = row.get("in", HOLDING)
-        if self.table not in TABLES:
+        modbus = bus_name == bus.MODBUS
+        self.table: str = row.get("in", HOLDING if modbus else LATEST)
+        if (self.table in TABLES) != modbus:
             raise ConfigError(f"unknown table {self.table!r}")
-        self.layout = _layout(row, "bool" if self.table in BIT_TABLES else "u16")
-        self.count = self.layout.words
+        if text(self.table):
+            from drivers.profile.text import Text  # boards are small: loaded where it is needed
+
+            none, says = row.get("none", []), row.get("says", [])
+            self.layout: Layout = Text(row.get("type", ""), row.get("match", ""), none, says)
+        else:
+            self.layout = _layout(row, self.table, bus_name)
+        self.count = self.layout.count
         self.scale: Any = row.get("scale", 1)
         self.offset: Any = row.get("offset", 0)
         self.linear = self.scale != 1 or self.offset != 0
         self.map: dict[int, Any] | None = row.get("map")
         self.flags: dict[int, str] | None = row.get("flags")
-        self.calc: list[Any] = row.get("calc", [])
-        self.when: list[Any] = row.get("if", [])
+        self.calc: list[Any] = row.get("calc", NOTHING)
+        self.when: list[Any] = row.get("if", NOTHING)
         self.round: int | None = row.get("round")
         self.valid: list[Any] | None = row.get("valid")  # [lowest or None, highest or None]
         self.every_ms: int | None = row.get("every")
@@ -113,12 +131,12 @@ class Channel:
 class Setting:
     """What a technician chooses: a number by `name`, written to the device if it has `at`."""
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: dict[str, Any], bus_name: str = bus.MODBUS) -> None:
         sound.check_setting(row)
         self.name: str = row["id"]
         self.at: int | None = row.get("at")
         self.table: str = row.get("in", HOLDING)
-        self.layout = _layout(row, "bool" if self.table in BIT_TABLES else "u16")
+        self.layout = _layout(row, self.table, bus_name)
         self.scale: Any = row.get("scale", 1)
         self.offset: Any = row.get("offset", 0)
         self.map: dict[int, str] | None = row.get("map")
@@ -139,19 +157,25 @@ def _bounded(profile: Profile) -> None:
         count += length(of) * length(channel.of)
         if channel.at is not None:
             last = (length(of) - 1) * step + (length(channel.of) - 1) * channel.step
-            if channel.at + last + channel.count - 1 > sound.ADDRESS_MAX:
-                raise ConfigError(f"channel {channel.id!r} ends beyond {sound.ADDRESS_MAX}")
+            end = channel.at + last + channel.count - 1
+            modbus = profile.bus == bus.MODBUS
+            if end > sound.ADDRESS_MAX or channel.at < 0 <= end or (modbus and channel.at < 0):
+                raise ConfigError(f"channel {channel.id!r} ends beyond what it is read from")
     for setting in profile.settings:
-        if setting.at is not None and setting.at + setting.layout.words - 1 > sound.ADDRESS_MAX:
+        if setting.at is not None and setting.at + setting.layout.count - 1 > sound.ADDRESS_MAX:
             raise ConfigError(f"setting {setting.name!r} ends beyond {sound.ADDRESS_MAX}")
     if count > PLACES_MAX:
         raise ConfigError(f"{count} places for values are more than {PLACES_MAX}")
 
 
-def _layout(row: dict[str, Any], type_name: str) -> Layout:
-    order = row.get("order", "ABCD")
+def _layout(row: dict[str, Any], table: str, bus_name: str) -> Layout:
+    order = row.get("order", bus.default_order(bus_name))
     if order not in ORDERS:
         raise ConfigError(f"unknown order {order!r}")
     bits = row.get("bits")
     pair = (bits[0], bits[1]) if bits else None
-    return Layout(row.get("type", type_name), order, pair, row.get("none", []))
+    none = row.get("none", NOTHING)
+    if bus_name != bus.MODBUS:
+        return Layout(row.get("type", "u8"), order, pair, none, 1)
+    name = row.get("type", "bool" if table in BIT_TABLES else "u16")
+    return Layout(name, order, pair, none)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import expr, number
+from drivers.profile.image import TABLES
 from gateway.core.reading import GOOD, OUT_OF_RANGE, SENTINEL, STALE
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ONCE = 0  # a period: read once, when the device comes up
 NEVER = -1  # a period: off until a site asks for it
+NOTHING: list[Any] = []  # the one empty list: hundreds of them take a small board's memory
 
 
 class Place:
@@ -33,7 +35,9 @@ class Place:
         self.address = None if channel.at is None else channel.at + shift
         self.when = _code(channel.when, group, suffix)
         self.calc = _code(channel.calc, group, suffix)
-        self.operands = expr.operands(self.when) + expr.operands(self.calc)
+        self.operands = NOTHING
+        if self.when or self.calc:
+            self.operands = expr.operands(self.when) + expr.operands(self.calc)
 
     def applies(
         self, known: dict[str, Any], settings: dict[str, Any], fixed_only: bool = False
@@ -59,7 +63,7 @@ class Place:
             return None
         if self.address is None:
             return b"" if [name for name in self.operands if name in touched] else None
-        data = image.take(channel.table, self.address, channel.count)
+        data = channel.layout.take(image, channel.table, self.address)
         if data is None:
             return image.why(channel.table, self.address, channel.count)
         return data
@@ -134,7 +138,7 @@ class Slot:
     def __init__(self, name: str) -> None:
         self.id = name
         self.places: list[Place] = []
-        self.feeds_on: list[Slot] = []
+        self.feeds_on: list[Slot] = NOTHING
         self.every_ms = NEVER
 
     @property
@@ -180,10 +184,12 @@ class Slot:
 
     def connect(self, slots: dict[str, Slot]) -> None:
         """Note which other slots the expressions of this one use."""
+        found: list[Slot] = []
         for place in self.places:
             for name in place.operands:
-                if name in slots and slots[name] not in self.feeds_on and name != self.id:
-                    self.feeds_on.append(slots[name])
+                if name in slots and slots[name] not in found and name != self.id:
+                    found.append(slots[name])
+        self.feeds_on = found or NOTHING
 
     def pace(self, every_ms: int) -> None:
         """Settle the period: its own, else that of the quickest operand, else `every_ms`."""
@@ -215,13 +221,17 @@ class Slot:
         touched: dict[str, str],
     ) -> News | None:
         """Return what the image says about this channel, None if nothing."""
+        silent = False
         for place in self.places:
             applies = place.applies(known, settings)
             if applies is False:
                 continue
             found = place.look(image, touched)
             if found is None:
-                return None
+                if place.channel.table in TABLES:
+                    return None
+                silent = True  # its message did not come: maybe that of another alternative did
+                continue
             if applies is None:
                 return None, None, place.lacking(known, settings, touched)
             value, quality = place.outcome(found, known, settings, touched)
@@ -229,7 +239,8 @@ class Slot:
             if wire_value is None and quality == GOOD:
                 quality = OUT_OF_RANGE
             return value, wire_value, quality
-        known[self.id] = None
+        if not silent:
+            known[self.id] = None
         return None
 
 
@@ -238,6 +249,8 @@ def _named(name: str, group: str, suffix: str) -> str:
 
 
 def _code(code: list[Any], group: str, suffix: str) -> list[Any]:
+    if not code:
+        return NOTHING
     done: list[Any] = []
     for item in code:
         if item == "#":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import expr
+from drivers.profile.bus import EVERY_MAX_MS, OFFSET_MAX, WAIT_MAX_MS
 from drivers.profile.folded import CHANNELS_MAX
 from gateway.core.decimal import Decimal
 from gateway.core.errors import ConfigError
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 ADDRESS_MAX = 65_535
-WAIT_MAX_MS = 60_000  # of one pause or time-out: nobody else is asked meanwhile
-EVERY_MAX_MS = 31 * 86_400_000
 _BIT_MAX = 63
 
 # Whole numbers of a row, each with its bounds; other rows have other ones by the same name.
@@ -26,7 +25,11 @@ _PROFILE = {"every": (-1, EVERY_MAX_MS), "unit": (0, 255), "max": (0, 2000), "ga
 _LINE = {"baud": (300, 1_000_000), "data": (7, 8), "stop": (1, 2)}
 _LINE.update({"timeout_ms": (0, WAIT_MAX_MS), "pause_ms": (0, WAIT_MAX_MS)})
 _GROUP = {"step": (0, ADDRESS_MAX)}
-_CHANNEL = {"at": (0, ADDRESS_MAX), "step": (0, ADDRESS_MAX), "group": (-1, CHANNELS_MAX)}
+_CHANNEL = {
+    "at": (-OFFSET_MAX - 1, ADDRESS_MAX),
+    "step": (0, ADDRESS_MAX),
+    "group": (-1, CHANNELS_MAX),
+}
 _CHANNEL.update({"every": (-1, EVERY_MAX_MS), "round": (0, 12)})
 _WRITE = {"with": (0, 16), "repeat": (0, EVERY_MAX_MS)}
 _STEP = {"at": (0, ADDRESS_MAX), "with": (0, 16), "wait": (0, WAIT_MAX_MS)}
@@ -38,6 +41,12 @@ def check_profile(document: dict[str, Any]) -> None:
     """Raise ConfigError unless all but the channels and settings are sound."""
     _row(document, _PROFILE)
     _row(document.get("line", {}), _LINE)
+    line = document.get("line", {})
+    of_frames = [key for key in ("messages", "ble", "driver") if key in document]
+    if of_frames or "wake" in line or "sleep" in line:
+        from drivers.profile import sound_bus  # boards are small: loaded where it is needed
+
+        sound_bus.check_bus(document)
     for group in document.get("groups", []):
         _row(group, _GROUP)
         _array(group["of"])
@@ -58,6 +67,12 @@ def check_channel(row: dict[str, Any]) -> None:
     bits = row.get("bits", [0, 0])
     if not _wholes(bits) or len(bits) != 2 or not 0 <= bits[0] <= bits[1] <= _BIT_MAX:
         raise ConfigError(f"bits are {bits!r}")
+    if "match" in row:
+        from drivers.profile import regex
+
+        regex.check(row["match"])
+    for unit in row.get("says", []):
+        _wanted("says", unit, str)
     _wanted("none", row.get("none", []), list)
     for key in ("map", "flags"):
         if key in row:
@@ -88,7 +103,12 @@ def check_setting(row: dict[str, Any]) -> None:
 
 def _check_step(row: dict[str, Any]) -> None:
     _row(row, _STEP)
-    expr.check(row["value"])
+    if "send" in row:
+        from drivers.profile import sound_bus
+
+        sound_bus.check_parts(row["send"])
+    if "send" not in row or "value" in row:
+        expr.check(row["value"])
     if "if" in row:
         expr.check(row["if"])
 

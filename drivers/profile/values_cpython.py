@@ -1,6 +1,6 @@
-"""Reads the values of a profile's keys by the forms that schema.py names; reports what is wrong.
+"""Reads single values by the forms that schema.py names: texts, numbers, times, ranges, labels.
 
-Knows scalars, durations, hex and ranges; does not know which key stands where.
+Reports what is wrong; does not know which key stands where.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from drivers.profile import schema
 from drivers.profile.decode import split_type
 from drivers.profile.number import INT_MAX, INT_MIN, MANTISSA_MAX, less
 from drivers.profile.slot import NEVER, ONCE
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 EVERY_MIN_MS = 50  # a line at 9600 baud needs longer for the shortest exchange
 TIME_MAX = "31d"  # what no form bounds closer
-HEX_MAX = 512  # bytes of one frame, twice what Modbus allows
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _TYPES_SHOWN = "bool u8 u16 u24 u32 u48 u64 s8… sm8 sm16 f16 f32 f64 bcd8…64 sbcd8…64 strN hexN"
@@ -43,44 +41,10 @@ class Bad:
 BAD = Bad()
 
 
-def read(node: Node, table: schema.Table, what: str, report: Report) -> dict[str, Any]:
-    """Return a map's keys with their values in working form; what is wrong is reported.
-
-    A "node" form is returned as the node itself; a value that is wrong is left out.
-    """
-    if node.kind != MAP:
-        report.add("E011", node, f"{what} must be a map of keys, not {node.shown}")
-        return {}
-    forms = {key: form for key, form, _ in table}
-    found: dict[str, Any] = {}
-    for key, value in node.pairs:
-        form = forms.get(key.text)
-        if form is None:
-            report.add("E010", key, f"unknown key {key.shown} in {what}", _hint(key.text, forms))
-            continue
-        result = by_form(value, form, report)
-        if result is not BAD:
-            found[key.text] = result
-    return found
-
-
-def by_form(node: Node, form: str, report: Report) -> Any:
-    """Return one value in working form, or BAD after reporting it."""
-    word, _, argument = form.partition(" ")
-    return FORMS[word](node, argument, report)
-
-
 def wrong(node: Node, wanted: str, report: Report, hint: str = "") -> Any:
     """Report that a value is not what was wanted, and return BAD."""
     report.add("E012", node, f"{wanted} is wanted here, not {node.shown}", hint)
     return BAD
-
-
-def _hint(word: str, forms: dict[str, str]) -> str:
-    ours = schema.ELSEWHERE.get(word.lower())
-    if ours in forms:
-        return f"did you mean '{ours}'?"
-    return near(word, forms) or f"here may stand: {', '.join(sorted(forms))}"
 
 
 def _text(node: Node, _argument: str, report: Report) -> Any:
@@ -243,25 +207,6 @@ def _flags(node: Node, _argument: str, report: Report) -> Any:
     return found
 
 
-def hex_bytes(text: str) -> bytes | None:
-    """Return bytes written in hex with blanks where people like them, None if they are not."""
-    digits = "".join(text.split())
-    if len(digits) % 2 or not re.fullmatch(r"[0-9a-fA-F]+", digits) or len(digits) > 2 * HEX_MAX:
-        return None
-    return bytes.fromhex(digits)
-
-
-def _hexes(node: Node, _argument: str, report: Report) -> Any:
-    items = node.items if node.kind == LIST else [node]
-    found = []
-    for item in items:
-        data = hex_bytes(item.text) if item.kind == SCALAR else None
-        if data is None:
-            return wrong(item, "bytes in hex such as 01 03 0000", report, "two digits per byte")
-        found.append((item, data))
-    return found
-
-
 def _image(node: Node, _argument: str, report: Report) -> Any:
     if node.kind != MAP or not node.pairs:
         return wrong(node, "an image such as {0: 00FF 1234}", report)
@@ -288,6 +233,12 @@ def _scalar(node: Node, _argument: str, report: Report) -> Any:
 
 
 def _node(node: Node, _argument: str, _report: Report) -> Any:
+    return node
+
+
+def _place(node: Node, _argument: str, report: Report) -> Any:
+    if node.kind != SCALAR or not node.text.strip():
+        return wrong(node, "a table, message or identifier", report)
     return node
 
 
@@ -320,9 +271,9 @@ FORMS: dict[str, Reader] = {
     "raws": _raws,
     "map": _map,
     "flags": _flags,
-    "hexes": _hexes,
     "image": _image,
     "expr": _expr,
     "scalar": _scalar,
     "node": _node,
+    "place": _place,
 }

@@ -1,4 +1,4 @@
-"""Values to register writes: channels, settings and the setup of a device.
+"""Values to writes, of registers or bytes: channels, settings and the setup of a device.
 
 Knows limits, units and write functions; does not know whether a device took the value.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import expr, number
+from drivers.profile.bus import default_order
 from drivers.profile.decode import Layout
-from drivers.profile.image import BIT_TABLES, HOLDING, Field, Step
+from drivers.profile.image import BIT_TABLES, HOLDING, Field, Send, Step
 from gateway.core.decimal import Decimal
 from gateway.core.errors import ConfigError
 
@@ -36,8 +37,10 @@ def chosen_settings(settings: list[Setting], chosen: dict[str, Any]) -> dict[str
     return found
 
 
-def channel_steps(place: Place, value: Any, settings: dict[str, Any]) -> list[Step]:
-    """Return the steps that set one channel to `value`, given in its wire unit."""
+def channel_steps(
+    profile: Profile, place: Place, value: Any, settings: dict[str, Any]
+) -> list[Any]:
+    """Return the steps (Step, or Send) that set one channel to `value`, given in its wire unit."""
     channel = place.channel
     how = channel.write or {}
     if not isinstance(value, (bool, int, Decimal, str)):
@@ -51,8 +54,11 @@ def channel_steps(place: Place, value: Any, settings: dict[str, Any]) -> list[St
         data = channel.layout.pattern(raw)
         function = how.get("with", 0)
         return [_step(channel.table, place.address, data, function, 0, channel.readable)]
-    found = []
+    found: list[Any] = []
     for row in steps:
+        if "send" in row:
+            found.append(_send(profile, row, settings, {}, raw))
+            continue
         shift = 0 if place.address is None else place.address - (channel.at or 0)
         item = expr.evaluate(row["value"], {}, settings, raw)
         found.append(_row_step(row, item, row["at"] + shift))
@@ -64,31 +70,80 @@ def setting_fields(settings: list[Setting]) -> list[Field]:
     fields = []
     for setting in settings:
         if setting.at is not None:
-            fields.append(Field(setting.table, setting.at, setting.layout.words, ()))
+            fields.append(Field(setting.table, setting.at, setting.layout.count, ()))
     return fields
 
 
 def setup_steps(
     profile: Profile, settings: dict[str, Any], known: dict[str, Any], image: Image | None
-) -> list[Step]:
+) -> list[Any]:
     """Return the settings that `image` does not already hold, then the setup that applies."""
-    steps = []
+    steps: list[Any] = []
     for setting in profile.settings:
         value = settings[setting.name]
         if setting.at is None or value is None:
             continue
         data = _setting_bytes(setting, value)
         step = _step(setting.table, setting.at, data, setting.function, 0, True)
-        held = image.take(setting.table, setting.at, setting.layout.words) if image else None
+        held = image.take(setting.table, setting.at, setting.layout.count) if image else None
         if held != (bytes(step.values) if setting.table in BIT_TABLES else data):
             steps.append(step)
     for row in profile.setup:
         if "if" in row and not expr.evaluate(row["if"], known, settings):
             continue
+        if "send" in row:
+            steps.append(_send(profile, row, settings, known))
+            continue
         value = expr.evaluate(row["value"], known, settings)
         if value is not None:
             steps.append(_row_step(row, value, row["at"]))
     return steps
+
+
+def filled(
+    profile: Profile, parts: list[Any], text: bool, settings: dict[str, Any], value: bytes = b""
+) -> list[Any]:
+    """Return the parts of an `ask` or `send` with settings and `value` in their places.
+
+    What is left in braces is the driver's to fill. ConfigError for a setting that does not fit.
+    """
+    found: list[Any] = []
+    for part in parts:
+        name = part[1:] if isinstance(part, str) else ""
+        if name == "value":
+            found.append(value)
+        elif name in settings:
+            layout = next(one.layout for one in profile.settings if one.name == name)
+            if settings[name] is None:
+                raise ConfigError(f"setting {name!r} must be chosen")
+            found.append(_written(settings[name], layout, text))
+        else:
+            found.append(part)
+    return found
+
+
+def _send(
+    profile: Profile,
+    row: dict[str, Any],
+    settings: dict[str, Any],
+    known: dict[str, Any],
+    x: Any = None,
+) -> Send:
+    text, value = "as" in row, b""
+    if "value" in row:
+        wanted = expr.evaluate(row["value"], known, settings, x)
+        if wanted is None:
+            raise ConfigError("the value to send cannot be computed")
+        order = row.get("order", default_order(profile.bus))
+        value = _written(wanted, Layout(row.get("type", "u8"), order, None, [], 1), text)
+    return Send(filled(profile, row["send"], text, settings, value), row.get("wait", 0))
+
+
+def _written(value: Any, layout: Layout, text: bool) -> bytes:
+    """Return a value as it is sent: in the layout's bytes, or as a text has it."""
+    if not text:
+        return layout.pattern(value)
+    return str(int(value) if isinstance(value, bool) else value).encode()
 
 
 def _chosen(setting: Setting, value: Any) -> Any:
@@ -149,7 +204,7 @@ def _raw(value: Any, labels: Any, scale: Any, offset: Any, layout: Layout) -> An
     raw = None if shifted is None else number.over(shifted, scale)
     if raw is None:
         raise ConfigError(f"{value} is beyond what the register can hold")
-    if layout.base != "f":
+    if layout.base not in ("f", "decimal"):
         return number.rounded(raw, 0)  # the nearest step the device has
     return raw
 

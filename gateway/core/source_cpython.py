@@ -78,6 +78,14 @@ class Node:
                 return key
         return self
 
+    def inside(self, offset: int) -> Node:
+        """Return the place of one character of a scalar, as far as it was written on one line."""
+        place = Node(SCALAR, self.line, self.column, self.width)
+        if self.width in (len(self.text), len(self.text) + 2):
+            place.column += offset + (0 if self.plain else 1)
+            place.width = 1
+        return place
+
     @property
     def shown(self) -> str:
         """Return the value as a message may quote it."""
@@ -226,6 +234,7 @@ class _Builder:
         if text in _WORDS:
             node.value = _WORDS[text]
         elif _NOT_FINITE.fullmatch(text):
+            node.value = 1  # stands for it, so that nobody complains again
             self._report.add("E005", node, f"{text} is not a number", "leave the key out")
         elif len(text) > NUMBER_MAX:
             return
@@ -242,6 +251,7 @@ class _Builder:
         try:
             node.value = parse(text)
         except ValueError:
+            node.value = 1
             hint = "put it in quotes if it is text"
             self._report.add("E005", node, f"{text} is beyond any quantity", hint)
 
@@ -252,19 +262,40 @@ class _Builder:
 
 
 def _not_yaml(report: Report, error: yaml.MarkedYAMLError, text: str) -> None:
-    mark = error.problem_mark or error.context_mark
-    place = Node(SCALAR, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, 1)
+    """Say in a person's words what the parser says in its own, where the person erred."""
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
     reason = ", ".join(part for part in (error.context, error.problem) if part)
-    hint = ""
-    lines = text.split("\n")[: place.line]  # the mark may stand after the last
-    if "\t" in lines[-1]:
-        hint = "indent with spaces, never with tabs"
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    lines = [*text.split("\n"), ""]  # the mark may stand after the last
+    here = lines[min(line, len(lines) - 1)]
+    message, hint = f"not YAML: {reason}", ""
+    if start and "expected ',' or" in reason:
+        opening = lines[start.line]
+        hint = "a comma is missing before this"
+        if line != start.line and _indent(here) <= _indent(opening):
+            line, column = start.line, start.column
+            message, hint = f"this {opening[column : column + 1]} is never closed", ""
+            if " #" in opening[column:]:
+                hint = '" #" starts a comment: put the text in quotes'
+    elif start and "quoted scalar" in reason:
+        line, column = start.line, start.column
+        message = "this quote is never closed"
+    elif start and "simple key" in reason:
+        line, column = start.line, start.column
+        message, hint = "this is no key and value", "a colon and a blank stand between them"
+    elif "\t" in here[: column + 1]:
+        message, hint = "a tab stands here", "indent with spaces, never with tabs"
     elif "start any token" in reason:
+        message = f"no value begins with {here[column : column + 1]}"
         hint = "a text that starts with % @ or ` needs quotes"
+    elif "mapping values" in reason and here[:column].strip().isidentifier() and _indent(here):
+        message, hint = "no key can stand here", "is the line set in too far?"
     elif "mapping values" in reason:
-        hint = 'a text that holds ": " needs quotes'
-    elif "expected ',' or" in reason:
-        hint = "a closing bracket or a comma is missing before here"
-        if " #" in "".join(lines[-2:-1]):
-            hint = '" #" starts a comment: put the text in quotes'
-    report.add("E002", place, f"not YAML: {reason}", hint)
+        message, hint = "a second colon in one line", 'a text that holds ": " needs quotes'
+    elif "block mapping" in reason or "block collection" in reason:
+        message, hint = "this line fits nowhere", "what belongs together begins in one column"
+    report.add("E002", Node(SCALAR, line + 1, column + 1, 1), message, hint)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())

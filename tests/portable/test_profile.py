@@ -329,7 +329,7 @@ def test_profile_broken_documents_are_refused():
     good = {"tidegate": 1, "name": "X", "every": 1000, "bus": "modbus", "channels": []}
     load(cbor.encode(good))
     row = {"id": "a", "at": 0}
-    wrong = [("tidegate", 2), ("bus", "serial"), ("channels", [{"at": 0}]), ("channels", 5)]
+    wrong = [("tidegate", 2), ("bus", "canbus"), ("channels", [{"at": 0}]), ("channels", 5)]
     wrong += [("channels", [dict(row, type="u17")]), ("channels", [dict(row, order="ABDC")])]
     wrong += [("channels", [dict(row, calc=["+"])]), ("channels", [dict(row, group=3)])]
     wrong += [("channels", [dict(row, of=[1, 9999])]), ("identify", ["if"])]

@@ -14,6 +14,7 @@ from drivers.profile.model import Image, load
 from gateway.core import cbor
 from tests.test_portable import run as run_micropython
 from tools.profile import tester
+from tools.profile.exchange import picture
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 FILES = sorted(PROFILES.rglob("*.yaml"))
@@ -97,7 +98,7 @@ def _expected(found: Checked) -> list[Any]:
     profile = load(cbor.encode(found.document))
     rows = []
     for case in found.cases:
-        image = tester.picture(case, found.report)
+        image = picture(case, profile, found.report)
         if case.write or image is None:
             continue
         known: dict[str, Any] = {}

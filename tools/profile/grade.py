@@ -13,8 +13,8 @@ from gateway.core.source_cpython import MAP, SCALAR
 
 if TYPE_CHECKING:
     from drivers.profile.cases_cpython import Case
-    from drivers.profile.channel_cpython import Draft
     from drivers.profile.check_cpython import Checked
+    from drivers.profile.draft_cpython import Draft
     from tools.profile.tester import Outcome
 
 NONE, BRONZE, SILVER, GOLD = "none", "bronze", "silver", "gold"

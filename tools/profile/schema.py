@@ -11,10 +11,12 @@ import argparse
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.profile import schema, units_cpython
+from drivers.profile import schema, schema_bus, units_cpython
+from drivers.profile.bus import CHECKS
 from drivers.profile.decode import TYPES
 from gateway.core.duration import UNITS_MS
 
@@ -41,6 +43,7 @@ _ID = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?"
 _KEY = r"^([a-z][a-z0-9_]*)?(\[[^\]]+\])?[a-z0-9_]*$"
 _RAW = r"^-?(0x[0-9a-fA-F]+|0o[0-7]+|[0-9]+)$"
 _NUMBER = r"[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?"
+_UUID = r"^([0-9a-fA-F]{4}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
 _HEX = r"^\s*([0-9a-fA-F]\s*[0-9a-fA-F]\s*)+$"
 _PERIODS = ("1s", "10s", "1m", "5m", "1h", "once", "never")
 
@@ -76,7 +79,7 @@ def text() -> str:
 def document() -> Shape:
     """Return the schema of a profile."""
     made = _table("profile", schema.PROFILE)
-    made["allOf"] = [_some_bus(), *(_no_other_bus(bus) for bus in _buses())]
+    made["allOf"] = [_some_bus(), _hex_tests(), *(_no_other_bus(bus) for bus in _buses())]
     return {
         "$schema": DRAFT,
         "title": "Tidegate driver profile",
@@ -89,7 +92,8 @@ def document() -> Shape:
 def form(name: str) -> Shape:
     """Return the shape of one form as the tables spell it, such as "int 0 255"."""
     word, _, argument = name.partition(" ")
-    return FORMS[word](argument)
+    shape = FORMS[word](argument)
+    return _either({"type": "object"}, _ref(word), shape) if word in schema.MAPS else shape
 
 
 def _compare(made: str, as_json: bool) -> int:
@@ -113,6 +117,15 @@ def _some_bus() -> Shape:
 def _no_other_bus(bus: str) -> Shape:
     others = {other: False for other in _buses() if other != bus}
     return {"if": {"required": [bus]}, "then": {"properties": others}}
+
+
+def _hex_tests() -> Shape:
+    """Return that the bytes of Modbus tests are hex; on other buses they may be texts."""
+    one = {"pattern": _HEX}
+    frames = _either({"type": "array"}, {"items": one}, one)
+    keys = {key: frames for key, form_name, _ in schema.TEST if form_name.startswith("hexes")}
+    tests = {"items": {"properties": keys}}
+    return {"if": {"required": ["modbus"]}, "then": {"properties": {"tests": tests}}}
 
 
 def _table(name: str, table: schema.Table) -> Shape:
@@ -153,6 +166,16 @@ def _scalars(*more: str) -> Shape:
     return {"type": ["string", "number", "boolean", *more]}
 
 
+def _bus(name: str) -> Shape:
+    """Return the section of a bus; `modbus:` alone is one, and a driver has keys of its own."""
+    made = _table(name, schema_bus.SECTIONS[name]) | {"type": ["object", "null"]}
+    return made | {"additionalProperties": _scalars("null")} if name == "driver" else made
+
+
+def _messages(name: str) -> Shape:
+    return _map_of(f"message_{name}", "^[a-z][a-z0-9_]*$")
+
+
 def _values() -> Shape:
     listed = {"type": "array", "items": {"type": "string"}}
     one = _either({"type": "array"}, listed, _scalars("null"))
@@ -187,10 +210,13 @@ _DEFINITIONS: dict[str, Callable[[], Shape]] = {
     "setting": lambda: _table("setting", schema.SETTING),
     "test": lambda: _table("test", schema.TEST),
 }
+for _word, (_keys, _) in schema.MAPS.items():
+    _DEFINITIONS[_word] = partial(_table, _word, _keys)
+for _name, _keys in schema_bus.MESSAGES.items():
+    _DEFINITIONS[f"message_{_name}"] = partial(_table, "message", _keys)
 
 # What stands under each key of the form "node".
 NODES: dict[str, Callable[[], Shape]] = {
-    "profile.modbus": lambda: _table("modbus", schema.MODBUS) | {"type": ["object", "null"]},
     "profile.settings": lambda: _map_of("setting", f"^{_ID}$"),
     "profile.setup": lambda: _list_of("step"),
     "profile.channels": lambda: _map_of("channel", _KEY),
@@ -202,6 +228,10 @@ NODES: dict[str, Callable[[], Shape]] = {
     "test.gives": lambda: _either({"type": "string"}, {"const": "nothing"}, _values()),
     "test.write": _values,
 }
+for _name in schema.BUSES:
+    NODES[f"profile.{_name}"] = partial(_bus, _name)
+for _name in schema_bus.MESSAGES:
+    NODES[f"{_name}.messages"] = partial(_messages, _name)
 
 # What a registry adds, so that an editor can offer it.
 _EXTRA: dict[str, Callable[[], Shape]] = {
@@ -243,10 +273,19 @@ def _labels(value: Shape) -> Shape:
     }
 
 
-def _hexes(_argument: str) -> Shape:
-    # A string, always: 0103 is a number to YAML, and the manual's zeros would be gone.
-    one = {"type": "string", "pattern": _HEX}
-    return _either({"type": "array"}, {"minItems": 1, "items": one}, one)
+def _string(_argument: str) -> Shape:
+    # Always in quotes if need be: 0103 is a number to YAML, and the manual's zeros would be gone.
+    return {"type": "string", "minLength": 1}
+
+
+def _strings(_argument: str) -> Shape:
+    return _either({"type": "array"}, {"minItems": 1, "items": _string("")}, _string(""))
+
+
+def _length(_argument: str) -> Shape:
+    size = {"type": "integer", "minimum": 1, "maximum": 1024}
+    span = size | {"type": ["integer", "string"], "pattern": r"^[0-9]+\.\.[0-9]+$"}
+    return _either({"type": "array"}, {"minItems": 1, "items": size}, span)
 
 
 def _text(_argument: str) -> Shape:
@@ -276,7 +315,21 @@ FORMS: dict[str, Callable[[str], Shape]] = {
     ),
     "map": lambda _: _labels(_scalars()),
     "flags": lambda _: _labels({"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}),
-    "hexes": _hexes,
+    "hexes": _strings,
+    "mark": _string,
+    "marks": _strings,
+    "ask": _string,
+    "wake": _string,
+    "fixed": lambda _: _labels(_string("")),
+    "length": _length,
+    "check": lambda _: {"enum": list(CHECKS)},
+    "uuid": lambda _: {"type": "string", "pattern": _UUID},
+    "company": lambda _: {"type": ["integer", "string"], "maximum": 0xFFFF, "pattern": "^any$"},
+    "patterns": _strings,
+    "module": lambda _: {"type": "string", "pattern": r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$"},
+    "title": _text,
+    "regex": _string,
+    "place": _string,
     "image": lambda _: _labels({"type": "string"}),
     "expr": lambda _: _scalars(),
     "scalar": lambda _: _scalars(),

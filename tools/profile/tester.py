@@ -8,17 +8,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from drivers import frames
 from drivers.modbus import write_request
-from drivers.profile import image as images
-from drivers.profile.model import Image, Map, Profile, load
+from drivers.profile.bus import MODBUS
+from drivers.profile.model import Map, Profile, load
 from drivers.profile.write import channel_steps
-from drivers.protocol import pdu, rtu
+from drivers.protocol import rtu
 from gateway.core import cbor
-from gateway.core.errors import BadReply, ConfigError, Refused
-from gateway.core.reading import REFUSED
+from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import Report, TooMany
 from gateway.core.source_cpython import LIST, SCALAR
 from tools.profile.diagnose import Diagnosis, Trial, shown
+from tools.profile.exchange import picture, sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,13 +27,11 @@ if TYPE_CHECKING:
 
     from drivers.profile.cases_cpython import Case, Frame
     from drivers.profile.check_cpython import Checked
-    from drivers.profile.image import Step
+    from drivers.profile.image import Send, Step
     from gateway.core.decimal import Number
     from gateway.core.source_cpython import Node
 
 TOLERANCE = 1e-6  # relative: what a manual rounds when it prints a float
-_TABLES = {1: images.COIL, 2: images.DISCRETE, 3: images.HOLDING, 4: images.INPUT}
-_FRAME_MIN = 4  # unit, function, CRC
 
 
 class Outcome:
@@ -63,16 +62,6 @@ def run(checked: Checked) -> Outcome:
     return outcome
 
 
-def picture(case: Case, report: Report) -> Image | None:
-    """Return what the bytes of a test put into the registers; None if they must be rejected."""
-    image = Image()
-    for table, address, data in case.images:
-        image.put(table, address, data)
-    pairs = list(zip(case.sent, case.received, strict=True))
-    sound = [_exchange(image, case, *pair, report) for pair in pairs]
-    return image if all(sound) else None
-
-
 def _run_case(case: Case, profile: Profile, report: Report, diagnosis: Diagnosis) -> int:
     try:
         device = profile.device(case.settings)
@@ -81,7 +70,7 @@ def _run_case(case: Case, profile: Profile, report: Report, diagnosis: Diagnosis
         return 0
     if case.write:
         return _write(case, device, report, diagnosis)
-    image = picture(case, report)
+    image = picture(case, profile, report)
     known: dict[str, Any] = {}
     if image is not None:
         device.decode(image, known)
@@ -105,60 +94,11 @@ def _trials(cases: Iterable[Case], profile: Profile) -> Iterator[Trial]:
             device = profile.device(case.settings)
         except ConfigError:
             continue
-        image = picture(case, told_elsewhere)
+        image = picture(case, profile, told_elsewhere)
         if image is not None:
             yield Trial(
                 device, image, {name: partial(_same, case.gives[name]) for name in case.gives}
             )
-
-
-def _exchange(image: Image, case: Case, sent: Frame, received: Frame, report: Report) -> bool:
-    """Put one answer into the image; return whether it is sound."""
-    if not _sound(sent, report, True) or not _sound(received, report, not case.gives_nothing):
-        return False
-    request_node, request_frame = sent
-    node, answer = received
-    try:
-        request = pdu.Request.decode(request_frame[1:-2])
-        if request.function not in _TABLES:
-            raise ConfigError(f"function {request.function} does not read")
-    except (Refused, ConfigError) as error:
-        report.add("E064", request_node, f"this is no read request: {error}")
-        return False
-    table = _TABLES[request.function]
-    if answer[0] != request_frame[0]:
-        if not case.gives_nothing:
-            message = f"unit {answer[0]} answers, unit {request_frame[0]} was asked"
-            report.add("E064", node, message)
-        return False
-    try:
-        data = request.parse(answer[1:-2])
-    except Refused:
-        image.fail(table, request.address, request.count, REFUSED)
-        return True
-    except BadReply as error:
-        if not case.gives_nothing:
-            report.add("E064", node, f"this does not answer the request: {error}")
-        return False
-    if table in images.BIT_TABLES:
-        data = bytes(pdu.bits(data, request.count))
-    image.put(table, request.address, data)
-    return True
-
-
-def _sound(frame: Frame, report: Report, wanted: bool) -> bool:
-    """Return whether a frame's CRC is right; report it with the right one if it is `wanted`."""
-    node, data = frame
-    if len(data) < _FRAME_MIN:
-        report.add("E062", node, f"{len(data)} bytes are no frame")
-        return False
-    right = rtu.crc(data[:-2])
-    if right == data[-2:]:
-        return True
-    if wanted:
-        message = f"the CRC is {_hex(data[-2:])}, these bytes have {_hex(right)}"
-        report.add("E062", node, message, "a digit is mistyped, here or in the manual")
-    return False
 
 
 def _compare(name: str, node: Node, value: Any, report: Report, diagnosis: Diagnosis) -> None:
@@ -204,13 +144,27 @@ def _write(case: Case, device: Map, report: Report, diagnosis: Diagnosis) -> int
             continue
         for step, frame in zip(steps, case.sends, strict=True):
             compared += 1
-            if not _sound(frame, report, True):
+            if device.profile.bus != MODBUS:
+                _check_send(device.profile, step, frame, report)
+                continue
+            if not sound(frame, report, True):
                 continue
             made = _frame(step, frame[1][0])
             if made != frame[1]:
                 hint = diagnosis.write_hint(device, name, partial(_sends, device, name, node, case))
-                report.add("E063", frame[0], f"the write sends {_hex(made)}", hint)
+                report.add("E063", frame[0], f"the write sends {made.hex().upper()}", hint)
     return compared
+
+
+def _check_send(profile: Profile, step: Send, frame: Frame, report: Report) -> None:
+    """Compare what a step sends on a bus of frames with what the test says."""
+    node, wanted = frame
+    try:
+        refusal = frames.write_request(profile, step).refusal(wanted, "the write sends")
+    except ConfigError as error:
+        refusal = str(error)
+    if refusal:
+        report.add("E062" if refusal.startswith(frames.SUM_IS) else "E063", node, refusal)
 
 
 def _sends(device: Map, name: str, node: Node, case: Case) -> bool:
@@ -226,13 +180,9 @@ def _frame(step: Step, unit: int) -> bytes:
     return made + rtu.crc(made)
 
 
-def _steps(device: Map, name: str, value: Any) -> list[Step]:
+def _steps(device: Map, name: str, value: Any) -> list[Any]:
     # Tests speak the profile's own unit, commands the unit on the wire.
     place = next((one for one in device.places(name) if one.channel.writable), None)
     if place is None:
         raise ConfigError("it is read-only")
-    return channel_steps(place, place.on_the_wire(value), device.settings)
-
-
-def _hex(data: bytes) -> str:
-    return data.hex().upper()
+    return channel_steps(device.profile, place, place.on_the_wire(value), device.settings)

@@ -15,8 +15,9 @@ from drivers.profile.decode import arrange
 from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
 from gateway.core.report_cpython import Report
-from tools.profile import tester, where
+from tools.profile import where
 from tools.profile.diagnose import shown
+from tools.profile.exchange import picture
 from tools.profile.formula import infix
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def traces(checked: Checked, profile: Profile, channel: str) -> list[Trace]:
 
 
 def _traced(case: Case, device: Map, channel: str, base: int) -> Trace | None:
-    image = tester.picture(case, Report("", ""))
+    image = picture(case, device.profile, Report("", ""))
     if image is None:
         return None
     known: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from drivers.profile import number
 from drivers.profile.decode import TYPES, Layout, arrange
 from drivers.profile.image import BIT_TABLES
 from drivers.profile.map import places
+from drivers.profile.text import Text
 from gateway.core.decimal import decimal
 from gateway.core.record import Record
 
@@ -68,11 +69,11 @@ class Variant(Record):
         """Return the channel read this way."""
         made = copy(channel)
         layout = channel.layout
-        made.layout = Layout(
-            self.name or type_name(layout), self.order or layout.order, layout.bits, layout.none
-        )
+        if not isinstance(layout, Text):  # a text has neither bytes nor an order
+            name, order = self.name or type_name(layout), self.order or layout.order
+            made.layout = Layout(name, order, layout.bits, layout.none, layout.width)
         if self.name:
-            made.count = channel.count * made.layout.words // layout.words
+            made.count = channel.count * made.layout.count // layout.count
         if made.at is not None:
             made.at += self.shift
         if self.power:
@@ -166,7 +167,7 @@ def _types(layout: Layout) -> list[str]:
 
 
 def _size_bytes(channel: Channel) -> int:
-    return 2 * channel.layout.words
+    return channel.layout.width * channel.layout.count
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,10 @@ from drivers.profile.map import places
 from drivers.profile.model import load
 from drivers.profile.slot import NEVER, ONCE
 from gateway.core import cbor
-from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
-from tools.profile.tester import picture
+from tools.profile.exchange import picture
 from tools.sim.modbus import Slave
+from tools.sim.waves import STEP_S, Wave, is_number, legal, place_of, raw_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from drivers.profile.model import Profile
     from drivers.profile.slot import Place
 
-STEP_S = 1.0  # values change this often
-SWING = 0.05  # by at most this share of what they are in the tests
-COUNT_PER_S = 1e-5  # and counters grow by this share of it
-_COUNTERS = ("energy", "total", "volume")
 _TABLES = {3: "holding", 4: "input"}  # function → table; single bits are never special
 _FILLER = "SIM"  # a text no test names
 
@@ -78,7 +73,15 @@ class Sensor:
         if now_s >= self._next_s:
             self._next_s = math.floor(now_s / STEP_S) * STEP_S + STEP_S
             for wave in self._waves:
-                self._put(wave.place, wave.data(self._next_s - STEP_S))
+                self._put(wave.place, wave.packed(wave.raw(self._next_s - STEP_S)))
+
+    def hold(self, name: str, value: Any) -> None:
+        """Set a channel to `value` (profile's unit) for good; ConfigError if it cannot be."""
+        known: dict[str, Any] = {}
+        self._map.decode(self.image(), known)
+        place = place_of(self._map, name, known)
+        self._put(place, place.channel.layout.pattern(raw_value(place, value)))
+        self._waves = [wave for wave in self._waves if wave.place.id != name]
 
     def image(self) -> Image:
         """Return the tables as a poll of everything would bring them."""
@@ -104,29 +107,28 @@ class Sensor:
         table, address, _ = _spot(place)
         self.tables[table].update(enumerate(_cells(table, data), address))
 
-    def _wandering(self, seed: int) -> list[_Wave]:
+    def _wandering(self, seed: int) -> list[Wave]:
         """Return the waves of what may change: alone in its registers, and legal at both ends."""
         slots = {channel.id: channel.every_ms for channel in self._map.channels}
         image = self.image()
         found = []
         for place in self._places:
             shared = any(_overlap(place, other) for other in self._places)
-            if slots.get(place.id, ONCE) == ONCE or shared or not _numeric(place):
+            if slots.get(place.id, ONCE) == ONCE or shared or not is_number(place):
                 continue
             value, quality = place.channel.layout.value(image.take(*_spot(place)) or b"")
             if quality == GOOD:
-                middle = float(value or 0)
-                found.append(_Wave(place, middle, random.Random(f"{seed}/{place.id}")))
-        for turn in (-1, 1):
+                found.append(Wave(place, float(value or 0), seed))
+
+        def shown(turn: float) -> list[tuple[str, Any, str]]:
             for wave in found:
-                self._put(wave.place, wave.at(turn))
-            told = {name: quality for name, _, quality in self._map.decode(self.image(), {})}
-            for wave in found:
-                if told.get(wave.place.id) == GOOD:
-                    wave.turns.append(turn)
+                self._put(wave.place, wave.packed(wave.at(turn)))
+            rows = self._map.decode(self.image(), {})
             for place in self._places:
                 self._put(place, image.take(*_spot(place)) or b"")
-        return [wave for wave in found if wave.turns]
+            return rows
+
+        return legal(found, shown)
 
 
 class SensorSlave(Slave):
@@ -157,45 +159,9 @@ def sensor(profile: str | Path, chosen: dict[str, Any] | None = None, seed: int 
     path = find(profile) if isinstance(profile, str) else profile
     checked = check_text(path.read_text(), str(path))
     checked.report.require()
-    pictures = [picture(case, checked.report) for case in checked.cases]
-    images = [image for image in pictures if image]
-    return Sensor(load(cbor.encode(checked.document)), images, chosen or {}, seed)
-
-
-class _Wave:
-    """A raw number that swings around what it is in the tests, or a counter that grows."""
-
-    def __init__(self, place: Place, middle: float, chance: random.Random) -> None:
-        self.place = place
-        self.turns: list[float] = []  # -1 if it may fall, 1 if it may rise
-        self._middle = middle
-        self._counts = any(word in place.id for word in _COUNTERS)
-        self._parts = [
-            (chance.choice([-0.6, 0.6]), chance.uniform(300, 900)),
-            (chance.choice([-0.4, 0.4]), chance.uniform(40, 120)),
-        ]
-
-    def data(self, now_s: float) -> bytes:
-        """Return the bytes of this number at `now_s`."""
-        if self._counts:
-            return self._packed(self._middle * (1 + COUNT_PER_S * now_s))
-        waves = [
-            share * math.sin(2 * math.pi * now_s / period_s) for share, period_s in self._parts
-        ]
-        return self.at(max(min(0, *self.turns), min(max(0, *self.turns), sum(waves))))
-
-    def at(self, turn: float) -> bytes:
-        """Return the bytes at `turn` -1..1 of its swing."""
-        return self._packed(self._middle * (1 + SWING * turn))
-
-    def _packed(self, raw: float) -> bytes:
-        layout = self.place.channel.layout
-        if layout.base == "f":
-            return layout.pattern(float(f"{raw:.6g}"))
-        try:
-            return layout.pattern(round(raw))
-        except ConfigError:  # beyond what the register holds
-            return layout.pattern(round(self._middle))
+    loaded = load(cbor.encode(checked.document))
+    pictures = [picture(case, loaded, checked.report) for case in checked.cases]
+    return Sensor(loaded, [image for image in pictures if image], chosen or {}, seed)
 
 
 def _spot(place: Place) -> tuple[str, int, int]:
@@ -214,12 +180,6 @@ def _overlap(place: Place, other: Place) -> bool:
     other_table, other_start, other_count = _spot(other)
     apart = start + count <= other_start or other_start + other_count <= start
     return table == other_table and not apart and _spot(place) != _spot(other)
-
-
-def _numeric(place: Place) -> bool:
-    channel = place.channel
-    plain = channel.map is None and channel.flags is None and channel.layout.bits is None
-    return plain and not channel.writable and channel.layout.base in ("u", "s", "f")
 
 
 def _filler(place: Place) -> bytes:
@@ -250,7 +210,7 @@ def _written_to(profile: Profile) -> list[tuple[str, int]]:
         found += [(row.get("in", HOLDING), row["at"] + i) for i in range(count)]
     for setting in profile.settings:
         if setting.at is not None:
-            found += [(setting.table, setting.at + i) for i in range(setting.layout.words)]
+            found += [(setting.table, setting.at + i) for i in range(setting.layout.count)]
     return found
 
 

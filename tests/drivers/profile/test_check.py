@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.profile import schema
+from drivers.profile import schema, schema_bus
 from drivers.profile.check_cpython import Checked, check_text
 from tools.profile import tester
 
@@ -61,7 +61,7 @@ CHANGES = [
     ("kind: soil_probe", "kind: soil_prob", "W032", 3, 7),
     ("kind: soil_probe", "kind: Soil", "E012", 3, 7),
     ("modbus: {baud: 4800}\n", "", "E014", 1, 1),
-    ("modbus: {baud: 4800}", "serial: {baud: 4800}", "E014", 4, 1),
+    ("modbus: {baud: 4800}", "serial: {baud: 4800}", "E070", 4, 9),
     ("modbus: {baud: 4800}", "modbus: {}\nble: {}", "E014", 1, 1),
     ("baud: 4800", "baud: fast", "E012", 4, 16),
     ("baud: 4800", "parity: strange", "E012", 4, 18),
@@ -96,7 +96,7 @@ CHANGES = [
     ("unit: °C", "calc: x + temperature", "E042", 7, 3),
     ("unit: °C", "calc: eval(x)", "E040", 7, 53),
     ("unit: °C", "calc: 'x + #'", "E041", 7, 58),
-    ("unit: °C", "calc: x + #", "E002", 8, 1),
+    ("unit: °C", "calc: x + #", "E002", 7, 16),
     ("unit: °C", "write: maybe", "E050", 7, 54),
     ("unit: °C", "write: {min: a}", "E012", 7, 60),
     ("unit: °C", "write: {with: 5}", "E050", 7, 54),
@@ -284,7 +284,8 @@ def test_names_in_groups_mean_the_siblings_first() -> None:
 
 
 def test_code_table_holds_exactly_what_the_checker_can_say() -> None:
-    sources = [ROOT / "tools/profile/tester.py", ROOT / "gateway/core/source_cpython.py"]
+    sources = [ROOT / "tools/profile/tester.py", ROOT / "tools/profile/exchange.py"]
+    sources += [ROOT / "gateway/core/source_cpython.py"]
     sources += (ROOT / "drivers/profile").glob("*_cpython.py")
     used = set()
     for path in sources:
@@ -293,7 +294,8 @@ def test_code_table_holds_exactly_what_the_checker_can_say() -> None:
 
 
 def test_every_code_is_provoked_by_a_test() -> None:
-    pages = (Path(__file__), ROOT / "tests/gateway/core/test_source.py")
+    pages = [Path(__file__), ROOT / "tests/gateway/core/test_source.py"]
+    pages += Path(__file__).parent.glob("test_bus*.py")
     text = "".join(page.read_text() for page in pages)
     missing = {code for code in schema.CODES if f'"{code}"' not in text}
     assert missing == set()
@@ -301,8 +303,10 @@ def test_every_code_is_provoked_by_a_test() -> None:
 
 def test_reference_page_holds_every_key_and_code_in_order() -> None:
     page = (ROOT / "docs/profiles.md").read_text()
-    tables = (schema.PROFILE, schema.MODBUS, schema.CHANNEL, schema.WRITE, schema.STEP)
-    for table in (*tables, schema.SETTING, schema.TEST):
+    tables = [schema.PROFILE, schema.CHANNEL, schema.WRITE, schema.STEP, schema.SETTING]
+    tables += [schema.TEST, schema.FRAME, schema.LENGTH, schema.CHECK, schema.WAKE]
+    tables += [*schema.SECTIONS.values(), schema_bus.MESSAGE, schema_bus.MESSAGE_BLE]
+    for table in tables:
         rows = "\n".join(f"| `{key}` | {purpose} |" for key, _, purpose in table)
         assert rows in page
     assert "\n".join(f"| {code} | {meaning} |" for code, meaning in schema.CODES.items()) in page

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from drivers.profile import form_cpython
 from drivers.profile import schema as grammar
-from drivers.profile import values_cpython
 from drivers.profile.check_cpython import check_text
 from gateway.__main__ import main
 from gateway.core.source_cpython import MAP, SCALAR, Node, load_source, read_source
@@ -101,7 +101,7 @@ def test_schema_shipped_is_the_one_the_tables_make() -> None:
 
 
 def test_schema_knows_every_form_and_every_key_with_keys_of_its_own() -> None:
-    assert set(schema.FORMS) | {"node"} == set(values_cpython.FORMS)
+    assert set(schema.FORMS) | {"node"} == set(form_cpython.FORMS)
     made = schema.document()
     assert set(made["properties"]) == {key for key, _, _ in grammar.PROFILE}
     places = made["definitions"]["place"]["properties"]
