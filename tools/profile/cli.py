@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERBS = {
     "check": ("tools.profile.verify", "everything there is to say: form, units, tests"),
     "test": ("tools.profile.verify", "only run the tests"),
+    "simulate": ("tools.profile.simulate", "play the profile's device on a pty or a TCP port"),
     "try": ("tools.profile.try_", "look once at a real device through the profile"),
     "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
     "import": ("tools.profile.importing.cli", "drafts from what others wrote: SunSpec, evcc …"),

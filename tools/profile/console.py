@@ -39,21 +39,25 @@ class Teller:
     def __init__(self, is_json: bool) -> None:
         self._is_json = is_json
         self._seen: set[bytes] = set()
-        self.requests = 0
+        self.exchanges = 0
 
     def say(self, event: str, text: str, **fields: Any) -> None:
         """Tell one event."""
         print(json.dumps({"event": event, **fields}) if self._is_json else text, flush=True)
 
     def exchanged(self, request: bytes, answer: bytes | None, source: str) -> None:
-        """Tell a request and what was answered; people are told each different request once."""
-        self.requests += 1
-        shown = "nothing" if answer is None else answer.hex(" ").upper()
+        """Tell a request (none of what is sent unasked) and its answer.
+
+        People are told each different request once.
+        """
+        self.exchanges += 1
+        shown = "nothing" if answer is None else _shown(answer)
         if not self._is_json:
             if request in self._seen or len(self._seen) >= REQUESTS_SHOWN:
                 return
             self._seen.add(request)
-        text = f"→ {request.hex(' ').upper()}\n← {shown}  ({source})"
+        asked = f"→ {_shown(request)}\n" if request else ""
+        text = f"{asked}← {shown}  ({source})"
         answered = None if answer is None else answer.hex()
         self.say("request", text, request=request.hex(), answer=answered, source=source)
 
@@ -115,6 +119,12 @@ class Console:
             self._teller.say("error", str(error), why=str(error))
         else:
             self._teller.say("set", f"{name} is {text}", channel=name, value=text)
+
+
+def _shown(frame: bytes) -> str:
+    if all(byte in b"\t\r\n" or 0x20 <= byte <= 0x7E for byte in frame):
+        return repr(frame.decode())
+    return frame.hex(" ").upper()
 
 
 def value_of(text: str) -> Any:

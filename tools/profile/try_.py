@@ -19,17 +19,16 @@ from drivers.profile.names_cpython import expand
 from drivers.protocol import pdu
 from gateway.agent.plan import TCP
 from gateway.core import cbor
-from gateway.core.decimal import parse
-from gateway.core.errors import BadReply, ConfigError, NoReply, Refused
+from gateway.core.errors import BadReply, NoReply, Refused
 from gateway.core.source_cpython import read_source
 from tools.profile import tester, tried, variants
 from tools.profile.asking import Asker
+from tools.profile.console import chosen
 from tools.profile.poll_once import READ, Look, wanted
 from tools.profile.port import Port, Wiring
 
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
 
     from drivers.line import Line
     from drivers.profile.check_cpython import Checked
@@ -86,7 +85,7 @@ class _Session:
         self._checked = checked
         self._broken = broken
         self._profile: Profile = load(cbor.encode(checked.document))
-        self._device = self._profile.device(_settings(args.set))
+        self._device = self._profile.device(chosen(args.set))
         self._port = Port(args.port)
         self._unit = self._profile.unit if self._port.unit is None else self._port.unit
 
@@ -224,14 +223,3 @@ def _silence(port: Port, unit: int, wiring: Wiring, profile: Profile, error: Exc
             "  the speed and parity (--scan-baud tries the usual ones)",
         ]
     return "\n".join(lines)
-
-
-def _settings(texts: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text}: write NAME=VALUE")
-        number = parse(value) if value[:1] in "-.0123456789" else None
-        found[name] = value if number is None else number
-    return found

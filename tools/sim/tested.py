@@ -36,7 +36,7 @@ class TestedSlave(SensorSlave):
         cases: list[Case],
         still: bool,
         told: Callable[[bytes, bytes | None, str], None],
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float],
     ) -> None:
         super().__init__({unit: sensor}, (lambda: 0.0) if still else clock)
         self._still = still

@@ -12,7 +12,8 @@ from gateway.core import aio
 from gateway.core.reading import BAD_REPLY, GOOD, NO_REPLY, REFUSED
 from tests.drivers.wire import Wire
 from tests.support import virtual
-from tools.sim.sensors import SWING, SensorSlave, sensor
+from tools.sim.sensors import SensorSlave, sensor
+from tools.sim.waves import SWING
 
 if TYPE_CHECKING:
     from pathlib import Path
