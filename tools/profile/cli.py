@@ -21,6 +21,7 @@ VERBS = {
     "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
     "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),
     "explain": ("tools.profile.explain", "from bytes to value, step by step; or what a word means"),
+    "doc": ("tools.profile.doc", "a page for each profile, and the catalogue of all"),
 }
 
 
