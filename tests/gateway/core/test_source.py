@@ -80,7 +80,13 @@ def test_source_nodes_know_their_place_and_text() -> None:
         ("a: .nan", "E005", 1, 4),
         ("a: -.inf", "E005", 1, 4),
         ("a: 1e99", "E005", 1, 4),
-        ("a: [1, 2\nb: 1", "E002", 2, 2),
+        ("a: [1, 2\nb: 1", "E002", 1, 4),
+        ("a: {b: [1,\n  2}\n", "E002", 2, 4),
+        ("a: {b: c d: 1}", "E002", 1, 11),
+        ('a: "b\nc: 1', "E002", 1, 4),
+        ("a: 1\nb 2\nc: 3", "E002", 2, 1),
+        ("a: 1\n  b: 2", "E002", 2, 4),
+        ("a:\n  b: 1\n c: 2", "E002", 3, 2),
         ("a:\n\tb: 1", "E002", 2, 1),
         ("a: %", "E002", 1, 4),
         ("a: b: c", "E002", 1, 5),
@@ -95,16 +101,26 @@ def test_source_refuses_with_the_place(text: str, code: str, line: int, column: 
     assert (found.code, found.line, found.column) == (code, line, column)
 
 
-def test_source_hints_name_the_usual_accident() -> None:
-    hints = {
-        "a: %": "needs quotes",
-        "a:\n\tb: 1": "never with tabs",
-        "a: b: c": 'holds ": "',
-        "a: [1\nb: 1": "closing bracket",
-        "a: {b: x + #}\nc: 1": '" #" starts a comment',
-    }
-    for text, hint in hints.items():
-        assert hint in load_source(text, "a.yaml").report.problems[0].hint
+SAID = [
+    ("a: %", "no value begins with %", "a text that starts with % @ or ` needs quotes"),
+    ("a:\n\tb: 1", "a tab stands here", "indent with spaces, never with tabs"),
+    ("a: b: c", "a second colon in one line", 'a text that holds ": " needs quotes'),
+    ("a: [1\nb: 1", "this [ is never closed", ""),
+    ("a: {b: [1,\n  2}\n", "not YAML: while parsing a flow sequence", "a comma is missing"),
+    ("a: {b: x + #}\nc: 1", "this { is never closed", '" #" starts a comment: put the text in'),
+    ('a: "b\nc: 1', "this quote is never closed", ""),
+    ("a: 1\nb 2\nc: 3", "this is no key and value", "a colon and a blank stand between them"),
+    ("a: 1\n  b: 2", "no key can stand here", "is the line set in too far?"),
+    ("a:\n  b: 1\n c: 2", "this line fits nowhere", "what belongs together begins in one column"),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), SAID)
+def test_source_says_in_plain_words_what_is_wrong(text: str, message: str, hint: str) -> None:
+    found = load_source(text, "a.yaml").report.problems[0]
+    assert found.message.startswith(message)
+    assert found.hint.startswith(hint)
+    assert bool(found.hint) == bool(hint)
 
 
 def test_report_shows_line_caret_and_hint() -> None:
