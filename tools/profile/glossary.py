@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.profile import schema, units_cpython
+from drivers.profile import schema, schema_bus, units_cpython
 from drivers.profile.decode import ORDERS, TYPES, arrange, split_type
 from gateway.core.errors import ConfigError
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _TABLES: tuple[tuple[str, schema.Table], ...] = (
     ("a profile", schema.PROFILE),
-    ("modbus", schema.MODBUS),
+    *schema.SECTIONS.items(),
+    *((f"a message of {bus}", table) for bus, table in schema_bus.MESSAGES.items()),
+    *((word, table) for word, (table, _) in schema.MAPS.items()),
     ("a channel", schema.CHANNEL),
     ("write", schema.WRITE),
     ("a step", schema.STEP),
@@ -103,16 +105,18 @@ def _code(word: str) -> list[str]:
 
 
 def _key(word: str) -> list[str]:
-    found = []
+    places: dict[tuple[str, str], list[str]] = {}
     for name, table in _TABLES:
         for key, form_name, purpose in table:
             if key == word:
-                found.append(f"{word} in {name}: {purpose}")
-                found.append(f"  {form(form_name)}")
+                places.setdefault((purpose, form(form_name)), []).append(name)
+    found = []
+    for (purpose, said), names in places.items():
+        found += [f"{word} in {', '.join(names)}: {purpose}", f"  {said}"]
     if word == "type":
         for base, sizes in TYPES.items():
-            names = "bool" if base == "bool" else " ".join(f"{base}{size}" for size in sizes)
-            found.append(f"  {names}: {_SIZES[base]}")
+            sized = "bool" if base == "bool" else " ".join(f"{base}{size}" for size in sizes)
+            found.append(f"  {sized}: {_SIZES[base]}")
         found += [f"  {base}N: {_SIZES[base]}" for base in ("str", "hex")]
     if word == "order":
         found += [line for one in ORDERS for line in _order(one)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from drivers.profile.check_cpython import check_source
 from gateway.core import cbor
 from gateway.core.source_cpython import read_source
 from tools.profile import tester
+from tools.profile.grade import BRONZE, GOLD, NONE, SILVER, grade
 
 if TYPE_CHECKING:
     import argparse
@@ -42,13 +44,18 @@ def main(args: argparse.Namespace) -> int:
         return FINDINGS if bad else OK
     for path, (checked, outcome) in zip(files, rows, strict=True):
         _show(path, checked, outcome, args.action == "test")
+        if args.action == "check" and path in args.files:
+            print(f"{path}: grade {grade(checked, outcome).text()}")
+    channels = sum(_channels(checked) for checked, _ in rows)
     tests = sum(outcome.tests for _, outcome in rows)
     errors = sum(checked.report.errors for checked, _ in rows)
     warnings = sum(checked.report.warnings for checked, _ in rows)
     took_ms = (perf_counter() - started) * 1000
-    counts = f"{_many(len(files), 'profile')}, {_many(tests, 'test')}"
-    found = f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"
-    print(f"{counts}: {found}, {took_ms:.0f} ms")
+    counts = [_many(len(files), "profile"), _many(channels, "channel"), _many(tests, "test")]
+    found = [_many(errors, "error"), _many(warnings, "warning")]
+    if args.action == "check":
+        found.append(_grades(rows))
+    print(f"{', '.join(counts)}: {', '.join(found)}, {took_ms:.0f} ms")
     return FINDINGS if bad else OK
 
 
@@ -72,12 +79,29 @@ def _show(path: Path, checked: Checked, outcome: tester.Outcome, tests_only: boo
         print(f"{path}: {_many(outcome.tests, 'test')}, {outcome.compared} values compared")
 
 
+def _channels(checked: Checked) -> int:
+    """How many channels there are once arrays and groups are expanded."""
+    found = {draft.folded: len(draft.groups) * len(draft.made.suffixes) for draft in checked.drafts}
+    return sum(found.values())
+
+
+def _grades(rows: list[tuple[Checked, tester.Outcome]]) -> str:
+    counted = Counter(grade(checked, outcome).name for checked, outcome in rows)
+    return " ".join(
+        f"{counted[name]} {name}" for name in (GOLD, SILVER, BRONZE, NONE) if counted[name]
+    )
+
+
 def _row(path: Path, checked: Checked, outcome: tester.Outcome) -> dict[str, object]:
     size = len(cbor.encode(checked.document)) if checked.document else 0
+    reached = grade(checked, outcome)
     return {
         "file": str(path),
         "errors": checked.report.errors,
         "warnings": checked.report.warnings,
+        "grade": reached.name,
+        "lacking": reached.lacking,
+        "channels": _channels(checked),
         "tests": outcome.tests,
         "failed": outcome.failed,
         "compared": outcome.compared,

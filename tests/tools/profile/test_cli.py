@@ -34,11 +34,25 @@ def run(*arguments: object) -> int:
     return main(["profile", *map(str, arguments)])
 
 
-def test_check_of_a_good_profile_says_only_the_counts(
+def test_check_of_a_good_profile_says_its_grade_and_the_counts(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("check", file) == 0
-    assert capsys.readouterr().out.startswith("1 profile, 1 test: 0 errors, 0 warnings, ")
+    grade, counts = capsys.readouterr().out.splitlines()
+    assert grade == f"{file}: grade –; bronze lacks: 'docs' does not say where the manual is"
+    assert counts.startswith("1 profile, 2 channels, 1 test: 0 errors, 0 warnings, 1 none, ")
+
+
+def test_check_of_a_folder_counts_the_grades(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"docs: manual of the maker\n{GOOD}")
+    (file.parent / "other.yaml").write_text(GOOD)
+    assert run("check", file.parent) == 0
+    (counts,) = capsys.readouterr().out.splitlines()
+    assert counts.startswith(
+        "2 profiles, 4 channels, 2 tests: 0 errors, 0 warnings, 1 bronze 1 none"
+    )
 
 
 def test_test_names_each_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,6 +89,8 @@ def test_json_before_or_after_the_verb(file: Path, capsys: pytest.CaptureFixture
         assert run(*arguments) == 1
         (row,) = json.loads(capsys.readouterr().out)
         assert (row["errors"], row["tests"], row["failed"]) == (1, 1, 1)
+        assert (row["grade"], row["channels"]) == ("none", 2)
+        assert row["lacking"][0] == "an error to mend"
         (problem,) = row["problems"]
         assert (problem["code"], problem["line"], problem["column"]) == ("E063", 6, 16)
 
