@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from drivers.profile import units_cpython
 from drivers.profile.check_cpython import check_text
 from drivers.profile.image import TABLES
-from drivers.profile.text import DECIMAL
 from drivers.profile.vocabulary_cpython import title, translated
 from gateway.core import cbor
 from gateway.core.clock import SYNCED, Stamp
@@ -220,7 +219,7 @@ def _read_as(draft: Draft, channel: Channel) -> list[str | Piece]:
     row = draft.row
     parts: list[str | Piece] = []
     if channel.at is not None:
-        name = "number" if channel.layout.base == DECIMAL else where.type_name(channel)
+        name = where.type_name(channel)
         order = f" {row['order']}" if "order" in row else ""
         low, high = row.get("bits", [0, 0])
         bits = f" bit {low}" if low == high else f" bits {low}..{high}"

@@ -130,7 +130,7 @@ def _raw(trace: Trace, channel: Channel, data: bytes) -> tuple[Any, bool]:
     """The bytes up to `none`: the raw value, and whether it is one."""
     layout = channel.layout
     if where.is_text(channel):
-        trace.add(where.where(trace.place, trace.base), repr(data.decode()))
+        trace.add(where.where(trace.place, trace.base), data.decode())
     else:
         trace.add(where.where(trace.place, trace.base), data.hex(" ").upper())
         ordered = arrange(data, layout.order)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile.address_cpython import FIRST, REFERENCE
 from drivers.profile.image import BIT_TABLES, TABLES
+from drivers.profile.text import DECIMAL, Text
 
 if TYPE_CHECKING:
     from drivers.profile.model import Channel
@@ -38,9 +39,9 @@ def where(place: Place, base: int = 0) -> str:
 
 def layout(channel: Channel) -> str:
     """Return how the bytes are read: "f32 ABCD", "bits 4..7 of u16", "match ^T=(.*)"."""
-    if is_text(channel):
-        match = getattr(channel.layout, "match", None)
-        return f"match {match.pattern}" if match else "number in text"
+    if isinstance(channel.layout, Text):
+        match = channel.layout.match
+        return f"match {match.pattern}" if match else type_name(channel)
     name = type_name(channel)
     if channel.layout.bits:
         low, high = channel.layout.bits
@@ -49,8 +50,10 @@ def layout(channel: Channel) -> str:
 
 
 def type_name(channel: Channel) -> str:
-    """Return the type as a profile spells it."""
+    """Return the type as a profile spells it; a text without one holds a number."""
     base = channel.layout.base
+    if base == DECIMAL:
+        return "number"
     return base if base == "bool" else f"{base}{channel.layout.size}"
 
 
@@ -64,10 +67,10 @@ def has_order(channel: Channel) -> bool:
 
 def is_text(channel: Channel) -> bool:
     """Return whether a channel is a column of a text message."""
-    return hasattr(channel.layout, "says")
+    return isinstance(channel.layout, Text)
 
 
 def _span(name: str, first: int, count: int) -> str:
     if count == 1:
         return f"{name} {first}"
-    return f"{name}s {first}–{first + count - 1}"
+    return f"{name}s {first}{'–' if first >= 0 else ' to '}{first + count - 1}"

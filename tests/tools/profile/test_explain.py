@@ -17,7 +17,9 @@ from tools.profile.exchange import picture
 from tools.profile.given import find
 from tools.profile.trace import traces
 
-FILES = sorted((Path(__file__).resolve().parents[3] / "profiles").glob("*/*.yaml"))
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = sorted((ROOT / "tests/drivers/profile/examples").glob("*.yaml"))  # of every bus
+FILES = sorted((ROOT / "profiles").glob("*/*.yaml"))
 
 PROBE = """\
 name: Probe
@@ -112,6 +114,29 @@ def test_explain_names_what_the_profile_says(
     assert words in explained(capsys, probe, channel)
 
 
+@pytest.mark.parametrize(
+    ("name", "channel", "lines"),
+    [
+        (
+            "sds011",
+            "pm2_5",
+            ["bytes 2–3   8C 00", "order DCBA  00 8C", "u16         140", "× 0.1       14"],
+        ),
+        ("radoneye", "radon", ["bytes 2–5   85 EB B9 40", "order DCBA  40 B9 EB 85"]),
+        ("smt100", "supply_voltage", ["column -1  11.98", "number     11.98"]),
+        ("rg15", "rain", ["column 0  0.01", "number    0.01", "sent as   0.01 mm"]),
+        ("dlt645", "voltage_c", ["bytes 4–5 of 0201FF00  94 23", "order DCBA             23 94"]),
+        ("daly", "voltage", ["bytes 4–5 of pack  02 0E", "× 0.1              52.6"]),
+    ],
+)
+def test_explain_shows_frames_and_texts_of_every_bus(
+    name: str, channel: str, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = explained(capsys, str(ROOT / f"tests/drivers/profile/examples/{name}.yaml"), channel)
+    for line in lines:
+        assert f"  {line}\n" in shown
+
+
 def test_explain_of_a_file_has_a_line_for_each_channel(
     probe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,7 +164,7 @@ def test_explain_of_a_compiled_profile_has_no_tests_to_show(
 
 def test_explain_of_every_shipped_channel_ends_where_decoding_ends() -> None:
     compared = 0
-    for path in FILES:
+    for path in EXAMPLES + FILES:
         given = find(str(path))
         assert given.checked is not None
         for case in given.checked.cases:
@@ -165,7 +190,7 @@ def test_explain_of_every_shipped_channel_ends_where_decoding_ends() -> None:
 
 
 def test_explain_does_not_compute_what_it_shows_differently() -> None:
-    for path in FILES[:8]:
+    for path in EXAMPLES + FILES[:8]:
         given = find(str(path))
         assert given.checked is not None
         for name in {name for case in given.checked.cases for name in case.gives}:
