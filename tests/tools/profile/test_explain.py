@@ -120,21 +120,21 @@ def test_explain_names_what_the_profile_says(
         (
             "sds011",
             "pm2_5",
-            ["bytes 2–3   8C 00", "order DCBA  00 8C", "u16         140", "× 0.1       14"],
+            ["bytes 2–3 8C 00", "order DCBA 00 8C", "u16 140", "× 0.1 14"],
         ),
-        ("radoneye", "radon", ["bytes 2–5   85 EB B9 40", "order DCBA  40 B9 EB 85"]),
-        ("smt100", "supply_voltage", ["column -1  11.98", "number     11.98"]),
-        ("rg15", "rain", ["column 0  0.01", "number    0.01", "sent as   0.01 mm"]),
-        ("dlt645", "voltage_c", ["bytes 4–5 of 0201FF00  94 23", "order DCBA             23 94"]),
-        ("daly", "voltage", ["bytes 4–5 of pack  02 0E", "× 0.1              52.6"]),
+        ("radoneye", "radon", ["bytes 2–5 85 EB B9 40", "order DCBA 40 B9 EB 85"]),
+        ("smt100", "supply_voltage", ["column -1 11.98", "number 11.98"]),
+        ("rg15", "rain", ["column 0 0.01", "number 0.01", "sent as 0.01 mm"]),
+        ("dlt645", "voltage_c", ["bytes 4–5 of 0201FF00 94 23", "order DCBA 23 94"]),
+        ("daly", "voltage", ["bytes 4–5 of pack 02 0E", "× 0.1 52.6"]),
     ],
 )
 def test_explain_shows_frames_and_texts_of_every_bus(
     name: str, channel: str, lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = explained(capsys, str(ROOT / f"tests/drivers/profile/examples/{name}.yaml"), channel)
-    for line in lines:
-        assert f"  {line}\n" in shown
+    said = [" ".join(line.split()) for line in shown.splitlines()]
+    assert [line for line in lines if line not in said] == []
 
 
 def test_explain_of_a_file_has_a_line_for_each_channel(
