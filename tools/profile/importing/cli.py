@@ -119,7 +119,7 @@ def _places(drafts: list[Draft], output: Path | None, force: bool) -> list[Path 
     else:
         places = []
         for draft in drafts:
-            stem = identifier(draft.name).replace("_", "-") or Path(draft.source).stem
+            stem = identifier(draft.name.lower()).replace("_", "-") or Path(draft.source).stem
             place, number = output / f"{stem}.yaml", 2
             while place in places:
                 place, number = output / f"{stem}-{number}.yaml", number + 1

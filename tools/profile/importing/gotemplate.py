@@ -212,7 +212,7 @@ def _product(given: list[Any]) -> Fraction:
 
 _WORDS = {"true": True, "false": False, "nil": None}
 _FUNCTIONS: dict[str, Callable[[list[Any]], Any]] = {
-    "eq": lambda given: any(_text(given[0]) == _text(one) for one in given[1:]),
+    "eq": lambda given: _text(given[0]) in [_text(one) for one in given[1:]],
     "ne": lambda given: _text(given[0]) != _text(given[1]),
     "and": lambda given: all(_truth(one) for one in given),
     "or": lambda given: next((one for one in given if _truth(one)), given[-1]),

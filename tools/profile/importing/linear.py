@@ -9,7 +9,9 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from tools.profile.importing.words import exact
+from tools.profile.importing.words import exact, fraction
+
+_SIMPLE = re.compile(r"x ([-+*/]) (\d+(?:\.\d+)?)")
 
 
 class Chain:
@@ -38,7 +40,16 @@ class Chain:
     def formula(self, text: str) -> None:
         """Apply an expression of our grammar in which x is what there is."""
         inner = f"({self._calc})" if self._calc else ""
+        found = _SIMPLE.fullmatch(text)
+        number = fraction(found.group(2)) if found else None
         if text == "x":
+            return
+        if found and number:
+            sign = found.group(1)
+            if sign in "*/":
+                self.times(number if sign == "*" else 1 / number)
+            else:
+                self.plus(number if sign == "+" else -number)
             return
         self._calc = re.sub(r"\bx\b", inner, text) if inner else text
 

@@ -37,9 +37,10 @@ CHANNEL = (
     *("title", "help"),
 )
 _HARMLESS = re.compile(
-    r"[^\W\d_]|[0-9]+(?:ms|s|m|h|d)|(?:[^\W\d_]|[°µ])(?:[\w .()/+*°³²µ%^×-]*[\w)°³²%])"
+    r"[^\W\d_]|(?:[^\W\d_]|[°µ])[\w .()/+*°³²µ%^×-]*[\w)°³²%]"  # words and units
+    r"|[0-9]+(?:ms|s|m|h|d)|-?[0-9.]*\.\.-?[0-9.]*"  # 5s, 4..7
 )
-_EXPRESSION = re.compile(r"[a-z(](?:[\w .()/+*<>=%-]*[\w)])?")
+_EXPRESSION = re.compile(r"[a-z(](?:[\w .()/+*<>=%!&|^-]*[\w)])?")
 
 
 def text(draft: Draft) -> str:
