@@ -128,8 +128,8 @@ def _hex_tests() -> Shape:
     return {"if": {"required": ["modbus"]}, "then": {"properties": {"tests": tests}}}
 
 
-def _table(name: str, table: schema.Table) -> Shape:
-    """Return a closed map with the keys of one of the tables."""
+def _table(name: str, table: schema.Table, needed: tuple[str, ...] = ()) -> Shape:
+    """Return a closed map with the keys of one of the tables, of which some are `needed`."""
     shown: dict[str, Shape] = {}
     for key, form_name, purpose in table:
         node = f"{name}.{key}"
@@ -138,7 +138,8 @@ def _table(name: str, table: schema.Table) -> Shape:
         # Beside a $ref draft-07 passes over everything else.
         described = {"allOf": [shape]} if "$ref" in shape else shape
         shown[key] = {"description": purpose, **described}
-    return {"type": "object", "properties": shown, "additionalProperties": False}
+    made = {"type": "object", "properties": shown, "additionalProperties": False}
+    return made | {"required": list(needed)} if needed else made
 
 
 def _ref(name: str) -> Shape:
@@ -168,8 +169,20 @@ def _scalars(*more: str) -> Shape:
 
 def _bus(name: str) -> Shape:
     """Return the section of a bus; `modbus:` alone is one, and a driver has keys of its own."""
-    made = _table(name, schema_bus.SECTIONS[name]) | {"type": ["object", "null"]}
+    table = schema_bus.SECTIONS[name]
+    made = _table(name, table) | {"type": ["object", "null"], **_hex_unless_text(table)}
     return made | {"additionalProperties": _scalars("null")} if name == "driver" else made
+
+
+def _hex_unless_text(table: schema.Table) -> Shape:
+    """Return that marks are written in hex where the section does not say `as: text`."""
+    one = {"pattern": _HEX}
+    marks = {
+        key: _either({"type": "array"}, {"items": one}, one)
+        for key, form_name, _ in table
+        if form_name in ("mark hex", "marks hex")
+    }
+    return _either({"required": ["as"]}, {}, {"properties": marks}) if marks else {}
 
 
 def _messages(name: str) -> Shape:
@@ -210,8 +223,8 @@ _DEFINITIONS: dict[str, Callable[[], Shape]] = {
     "setting": lambda: _table("setting", schema.SETTING),
     "test": lambda: _table("test", schema.TEST),
 }
-for _word, (_keys, _) in schema.MAPS.items():
-    _DEFINITIONS[_word] = partial(_table, _word, _keys)
+for _word, (_keys, _needed) in schema.MAPS.items():
+    _DEFINITIONS[_word] = partial(_table, _word, _keys, _needed)
 for _name, _keys in schema_bus.MESSAGES.items():
     _DEFINITIONS[f"message_{_name}"] = partial(_table, "message", _keys)
 

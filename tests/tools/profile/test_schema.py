@@ -19,6 +19,7 @@ from tools.profile import schema
 
 PROFILES = schema.FILE.parent
 FILES = sorted(PROFILES.glob("*/*.yaml"))
+EXAMPLES = sorted((PROFILES.parent / "tests/drivers/profile/examples").glob("*.yaml"))
 VALIDATOR = jsonschema.Draft7Validator(json.loads(schema.text()))
 
 GOOD = """\
@@ -72,6 +73,35 @@ BROKEN = (
 )
 
 
+FRAMES = """\
+name: Dust
+serial: {start: 42 4D, length: {at: 2, type: u16, plus: 4}, check: sum16, wake: {send: 42 4D}}
+channels: {a: {at: 4, type: u16}}
+tests:
+  - received: 42 4D
+    gives: nothing
+"""
+BROKEN_FRAMES = (
+    ("start: 42 4D", "start: 42 4"),
+    ("start: 42 4D", "starts: 42 4D"),
+    ("type: u16, plus: 4", "type: u17, plus: 4"),
+    ("at: 2, type", "type"),
+    ("length: {at: 2, type: u16, plus: 4}", "length: long"),
+    ("length: {at: 2, type: u16, plus: 4}", "length: 0"),
+    ("check: sum16", "check: sum17"),
+    ("check: sum16", "check: {is: sum16, to: 3}"),
+    ("wake: {send: 42 4D}", "wake: {wait: 30s}"),
+    ("serial: {", "serial: {messages: {Pack: {}}, "),
+    ("serial: {", "serial: {messages: {pack: {asks: '01'}}, "),
+    ("serial:", "ble: {manufacturer: 70000}\nserial:"),
+    ("serial:", "ble: {}\nserial:"),
+    ("serial:", "seriel:"),
+    ("{at: 4, type", "{at: 4, in: [x], type"),
+    ("{at: 4, type", "{at: 4, title: {fr: Eau}, type"),
+    ("{at: 4, type", "{at: 4, match: 5, type"),
+)
+
+
 def as_json(node: Node) -> Any:
     """Return a tree of YAML as an editor's validator sees it."""
     if node.kind == MAP:
@@ -120,7 +150,7 @@ def test_schema_tells_the_purpose_of_every_key_and_allows_no_other() -> None:
 def test_schema_finds_nothing_wrong_with_any_shipped_profile() -> None:
     found = [
         f"{path.parent.name}/{path.stem}: {'/'.join(map(str, error.path))}: {error.message}"
-        for path in FILES
+        for path in EXAMPLES + FILES
         for error in VALIDATOR.iter_errors(as_json(read_source(path).root or Node(MAP, 1, 1, 1)))
     ]
     assert not found, "\n".join(found)
@@ -136,6 +166,16 @@ def test_schema_and_checker_agree_on_what_is_broken(old: str, new: str) -> None:
     assert check_text(text, "probe.yaml").report.errors
 
 
+@pytest.mark.parametrize(("old", "new"), BROKEN_FRAMES, ids=[new for _, new in BROKEN_FRAMES])
+def test_schema_and_checker_agree_on_broken_frames(old: str, new: str) -> None:
+    assert problems(FRAMES) == []
+    assert check_text(FRAMES, "probe.yaml").report.errors == 0
+    text = FRAMES.replace(old, new)
+    assert text != FRAMES
+    assert problems(text)
+    assert check_text(text, "probe.yaml").report.errors
+
+
 @pytest.mark.parametrize("word", ["'0103'", "01 03", "01 a3 0000"])
 def test_schema_takes_bytes_as_text(word: str) -> None:
     frames = f"sent: {word}\n    received: {word}"
@@ -147,6 +187,18 @@ def test_schema_wants_quotes_where_yaml_would_read_bytes_as_a_number(word: str) 
     frames = f"sent: {word}\n    received: 01 03"
     (message,) = problems(GOOD.replace("holding: {1: 00FF}", frames))
     assert "is not of type 'string'" in message
+
+
+def test_schema_wants_quotes_around_marks_that_are_digits_only() -> None:
+    assert problems(FRAMES.replace("start: 42 4D", 'start: "4242"')) == []
+    assert problems(FRAMES.replace("start: 42 4D", "start: 4242"))
+
+
+def test_schema_takes_texts_where_the_message_is_one() -> None:
+    text = FRAMES.replace("start: 42 4D, ", "").replace(
+        "serial: {", 'serial: {as: text, end: "\\n", '
+    )
+    assert problems(text) == []
 
 
 def test_schema_names_the_wrong_key_of_a_channel() -> None:
