@@ -116,7 +116,7 @@ def _definitions(node: Node) -> Iterator[Node]:
 
 
 def _same(channel: Channel, order: str, other: str) -> bool:
-    sample = bytes(range(2 * channel.layout.count))
+    sample = bytes(range(channel.layout.width * channel.layout.count))
     return arrange(sample, order) == arrange(sample, other)
 
 

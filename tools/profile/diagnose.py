@@ -158,7 +158,7 @@ class Diagnosis:
 
 def first(table: str, base: int) -> int:
     """Return the number a manual that counts by `base` gives the first address of `table`."""
-    return FIRST[table] if base == REFERENCE else base
+    return FIRST.get(table, 0) if base == REFERENCE else base
 
 
 def shown(value: Any) -> str:

@@ -169,7 +169,7 @@ def judge(device: Map, image: Image, known: dict[str, Any], place: Place) -> Ver
     if place.address is None:
         value = known.get(place.id)
         return None if value is None else _usual(place, value)
-    data = image.take(channel.table, place.address, channel.count)
+    data = channel.layout.take(image, channel.table, place.address)
     if data is None:
         why = image.why(channel.table, place.address, channel.count)
         return None if why is None else Verdict(NOTHING, _MISSING.get(why, why), None, why)

@@ -11,14 +11,14 @@ from drivers.modbus import BITS_MAX, WORDS_MAX
 from drivers.profile.image import BIT_TABLES, Field, Image
 from drivers.profile.plan import plan, split, tcp_cost
 from drivers.profile.slot import NEVER
-from drivers.protocol import pdu
+from drivers.protocol import pdu, rtu
 from drivers.protocol.refusal import ILLEGAL_ADDRESS, ILLEGAL_VALUE
 from gateway.core.errors import BadReply, Refused
 from gateway.core.reading import BAD_REPLY, REFUSED
-from gateway.core.record import Record
 from tools.profile import variants
 from tools.profile.diagnose import suspects
-from tools.profile.doubt import doubted, doubts
+from tools.profile.doubt import doubted
+from tools.profile.look import Exchange, Look
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,36 +26,23 @@ if TYPE_CHECKING:
     from drivers.profile.map import Map
     from drivers.profile.model import Channel
     from drivers.profile.plan import Range
-    from tools.profile.doubt import Doubt
 
 NEIGHBOURS_MAX = 32  # values in doubt whose neighbours are read: a wrong profile doubts them all
 READ = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}  # table → function (V1.1b3 §6.1-6.4)
 
 
-class Exchange(Record):
-    """One `request` for `span` and its `reply` (a PDU, or none), and `why` it gave nothing."""
-
-    __slots__ = ("reply", "request", "span", "why")
-
-    def __init__(self, span: Range, request: pdu.Request, reply: bytes, why: str) -> None:
-        self.span = span
-        self.request = request
-        self.reply = reply
-        self.why = why
-
-
-class Look:
-    """What one look at a device brought: `image`, the `exchanges` and the `doubts`.
+class ModbusLook(Look):
+    """A look at one Modbus unit.
 
     `ask(request)` returns a payload; it raises NoReply and LinkError, which end the look, and
-    BadReply and Refused, which leave a hole.
+    BadReply and Refused, which leave a hole. Frames are shown as on a serial line, behind TCP too.
     """
 
-    def __init__(self, device: Map, ask: Callable[[pdu.Request], Awaitable[bytes]]) -> None:
-        self.device = device
-        self.image = Image()
-        self.exchanges: list[Exchange] = []
-        self.doubts: list[Doubt] = []
+    def __init__(
+        self, device: Map, unit: int, ask: Callable[[pdu.Request], Awaitable[bytes]]
+    ) -> None:
+        super().__init__(device)
+        self._unit = unit
         self._ask = ask
 
     async def run(self, everything: bool = False) -> None:
@@ -68,7 +55,7 @@ class Look:
                 await self._read_all([field])
         for table, address, count in self._beside():
             await self._read_beside(table, address, count)
-        self.doubts = doubts(self.device, self.image)
+        self.doubt()
 
     async def _read_all(self, fields: list[Field]) -> None:
         profile = self.device.profile
@@ -85,19 +72,32 @@ class Look:
             payload = await self._ask(request)
         except Refused as error:
             halves = split(span, fields) if error.code in (ILLEGAL_ADDRESS, ILLEGAL_VALUE) else None
-            refusal = pdu.exception(request.function, error.code)
-            self.exchanges.append(Exchange(span, request, refusal, str(error)))
-            if halves is None:
-                self.image.fail(span.table, span.address, span.count, REFUSED)
-                return
-            for half in halves[:2]:
+            quality = "" if halves else REFUSED
+            reply = pdu.exception(request.function, error.code)
+            self._note(span, request, reply, str(error), quality)
+            for half in halves[:2] if halves else ():
                 await self._read(half, fields)
         except BadReply as error:
-            self.exchanges.append(Exchange(span, request, b"", str(error)))
-            self.image.fail(span.table, span.address, span.count, BAD_REPLY)
+            self._note(span, request, b"", str(error), BAD_REPLY)
         else:
-            self.exchanges.append(Exchange(span, request, request.reply(payload), ""))
-            self.image.put(span.table, span.address, _cells(span.table, payload, span.count))
+            self._note(span, request, request.reply(payload), "", "")
+
+    def _note(
+        self, span: Range, request: pdu.Request, reply: bytes, why: str, quality: str
+    ) -> None:
+        last = span.address + span.count - 1
+        title = f"{span.table} {span.address}..{last}"
+
+        def put(image: Image) -> None:
+            if not why:
+                data = _cells(span.table, request.parse(reply), span.count)
+                image.put(span.table, span.address, data)
+            elif quality:
+                image.fail(span.table, span.address, span.count, quality)
+
+        sent = rtu.frame(self._unit, request.encode())
+        received = rtu.frame(self._unit, reply) if reply else b""
+        self.add(Exchange(title, sent, received, why, put))
 
     def _beside(self) -> list[tuple[str, int, int]]:
         """Return the places in doubt, each with a register more on either side."""

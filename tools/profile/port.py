@@ -88,21 +88,21 @@ class Wiring(Record):
             return tcp_cost()
         return serial_cost(self.framing, self.baud, char_bits(self.line))
 
+    async def transport(self, port: Port) -> Transport:
+        """Return the open port; raises LinkError, ConfigError."""
+        if port.tcp:
+            from drivers.transport.tcp import open_tcp
+
+            return await open_tcp(port.host, port.number)
+        from drivers.transport.serial_cpython import open_serial
+
+        return await open_serial(port.place, **self.line)
+
     def open(self, port: Port) -> Line:
         """Return the line of a port; it is opened when it is first used."""
-
-        async def transport() -> Transport:
-            if port.tcp:
-                from drivers.transport.tcp import open_tcp
-
-                return await open_tcp(port.host, port.number)
-            from drivers.transport.serial_cpython import open_serial
-
-            return await open_serial(port.place, **self.line)
-
         if self.framing == TCP:
-            return Line(transport, echoes=False)
-        return Line(transport, silence_ms(self.baud, char_bits(self.line)))
+            return Line(lambda: self.transport(port), echoes=False)
+        return Line(lambda: self.transport(port), silence_ms(self.baud, char_bits(self.line)))
 
 
 def _bounded(text: str, most: int, whole: str) -> int:

@@ -5,10 +5,10 @@ Turns a Look into text or plain data; asks nothing.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from drivers.profile.image import BIT_TABLES, HOLDING, Image
-from drivers.protocol import pdu, rtu
 from gateway.core.decimal import Decimal
 from gateway.core.reading import GOOD
 from gateway.core.record import Record
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from drivers.profile.slot import Place
     from tools.profile.doubt import Doubt
-    from tools.profile.poll_once import Exchange, Look
+    from tools.profile.look import Exchange, Look
 
 BYTES_MAX = 16  # of one value shown; longer texts are cut
 HEX_WIDTH = 96  # characters of a frame in a line
@@ -62,9 +62,10 @@ def _row(look: Look, place: Place, known: dict[str, Any], doubt: str) -> Row:
     value = known.get(place.id)
     if place.address is None:
         return Row(place, None, None, value, "" if value is not None else "no value", doubt)
-    data = look.image.take(place.channel.table, place.address, place.channel.count)
+    channel = place.channel
+    data = channel.layout.take(look.image, channel.table, place.address)
     if data is None:
-        why = look.image.why(place.channel.table, place.address, place.channel.count)
+        why = look.image.why(channel.table, place.address, channel.count)
         return Row(place, None, None, None, why or "not read", doubt)
     raw, quality = place.channel.layout.value(data)
     if value is None and quality == GOOD:
@@ -72,18 +73,21 @@ def _row(look: Look, place: Place, known: dict[str, Any], doubt: str) -> Row:
     return Row(place, data, raw, value, "" if value is not None else quality, doubt)
 
 
-def table(look: Look, unit: int, base: int, units: dict[str, str]) -> str:
+def table(look: Look, base: int, units: dict[str, str]) -> str:
     """Return the frames, and under each the channels that its bytes hold."""
     left = rows(look)
     lines = []
     for exchange in look.exchanges:
-        lines += _frames(exchange, unit)
-        inside = [row for row in left if row.place.address is not None and _holds(exchange, row)]
+        lines += _frames(exchange)
+        inside = [row for row in left if exchange.tells(row.place)]
         left = [row for row in left if row not in inside]
         lines += [*_columns(inside, base, units), ""]
-    computed = [row for row in left if row.place.address is None]
-    if computed:
-        lines += ["computed", *_columns(computed, base, units), ""]
+    for title, found in (
+        ("computed", [row for row in left if row.place.address is None]),
+        ("did not come", [row for row in left if row.place.address is not None]),
+    ):
+        if found:
+            lines += [title, *_columns(found, base, units), ""]
     return "\n".join(lines)
 
 
@@ -99,29 +103,29 @@ def doubts_text(look: Look, base: int, units: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def frames(look: Look, unit: int, note: str) -> str:
+def frames(look: Look, note: str) -> str:
     """Return tests to paste into the profile: each exchange and what it gives."""
     lines = ["tests:", f"  # captured {note}"]
     for exchange in look.exchanges:
         gives = _gives(look, [exchange])
         if not exchange.why and gives:
-            lines += _test([exchange], unit, gives)
+            lines += _test([exchange], gives)
     whole = [one for one in look.exchanges if not one.why]
     alone = {name for one in whole for name in _gives(look, [one])}
     rest = {name: value for name, value in _gives(look, whole).items() if name not in alone}
     if rest:
-        lines += _test(whole, unit, rest)
+        lines += _test(whole, rest)
     return "\n".join(lines) + "\n"
 
 
-def document(look: Look, unit: int, base: int, units: dict[str, str]) -> dict[str, Any]:
+def document(look: Look, base: int, units: dict[str, str]) -> dict[str, Any]:
     """Return the look as plain data, for machines."""
     return {
         "identified": look.device.identify(decoded(look.device, look.image)),
         "exchanges": [
             {
-                "request": rtu.frame(unit, one.request.encode()).hex(),
-                "answer": rtu.frame(unit, one.reply).hex() if one.reply else None,
+                "request": one.sent.hex() if one.sent else None,
+                "answer": one.received.hex() if one.received else None,
                 "why": one.why,
             }
             for one in look.exchanges
@@ -136,30 +140,17 @@ def plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _frames(exchange: Exchange, unit: int) -> list[str]:
-    span = exchange.span
-    last = span.address + span.count - 1
-    lines = [f"{span.table} {span.address}..{last}"]
-    lines += _hex_lines("→", rtu.frame(unit, exchange.request.encode()))
-    if exchange.reply:
-        lines += _hex_lines("←", rtu.frame(unit, exchange.reply))
+def _frames(exchange: Exchange) -> list[str]:
+    lines = [exchange.title]
+    lines += _hex_lines("→", exchange.sent) if exchange.sent else []
+    lines += _hex_lines("←", exchange.received) if exchange.received else []
     return lines + ([f"  {exchange.why}"] if exchange.why else [])
 
 
 def _hex_lines(arrow: str, frame: bytes) -> list[str]:
-    text = frame.hex(" ").upper()
+    text = repr(frame.decode()) if is_text(frame) else frame.hex(" ").upper()
     parts = [text[at : at + HEX_WIDTH] for at in range(0, len(text), HEX_WIDTH)]
     return [f"  {arrow if at == 0 else ' '} {part.strip()}" for at, part in enumerate(parts)]
-
-
-def _holds(exchange: Exchange, row: Row) -> bool:
-    channel = row.place.channel
-    address = row.place.address or 0
-    span = exchange.span
-    inside = span.address <= address and address + channel.count <= span.address + span.count
-    # What was refused is asked again in parts: the channel belongs to the part.
-    told = not exchange.why or span.count == channel.count
-    return span.table == channel.table and inside and told
 
 
 def _columns(found: list[Row], base: int, units: dict[str, str]) -> list[str]:
@@ -182,7 +173,8 @@ def _cells(row: Row, base: int, units: dict[str, str]) -> list[str]:
         raw += "" if row.raw is None else f" {shown(row.raw)}"
         data = _grouped(row.data) if row.data else ""
     unit = units.get(place.id, "")
-    value = f"{shown(row.value)} {unit}".strip() if row.value is not None else f"– {row.why}"
+    told = row.value if isinstance(row.value, str) else shown(row.value)
+    value = f"{told} {unit}".strip() if row.value is not None else f"– {row.why}"
     mark = "?" if row.doubt else " "
     return [f"{mark} {place.id}", where, data, raw, value, row.doubt]
 
@@ -238,38 +230,37 @@ def _gives(look: Look, exchanges: list[Exchange]) -> dict[str, Any]:
     image = Image()
     for one in exchanges:
         if not one.why:
-            image.put(one.span.table, one.span.address, _data(one))
+            one.put(image)
     found = decoded(look.device, image)
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _data(exchange: Exchange) -> bytes:
-    payload = exchange.request.parse(exchange.reply)
-    if exchange.span.table in BIT_TABLES:
-        return bytes(pdu.bits(payload, exchange.span.count))
-    return payload
-
-
-def _test(exchanges: list[Exchange], unit: int, gives: dict[str, Any]) -> list[str]:
-    sent = [_frame_text(rtu.frame(unit, one.request.encode())) for one in exchanges]
-    received = [_frame_text(rtu.frame(unit, one.reply)) for one in exchanges]
-    lines = []
-    for name, found in (("- sent:", sent), ("  received:", received)):
+def _test(exchanges: list[Exchange], gives: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    sent = [one.sent for one in exchanges if one.sent]
+    received = [one.received for one in exchanges]
+    for name, found in (("sent:", sent), ("received:", received)):
+        head = "  - " if not lines else "    "
         if len(found) == 1:
-            lines.append(f"  {name} {found[0]}")
-        else:
-            lines += [f"  {name}", *(f"      - {one}" for one in found)]
+            lines.append(f"{head}{name} {_frame_text(found[0])}")
+        elif found:
+            lines += [f"{head}{name}", *(f"      - {_frame_text(one)}" for one in found)]
     return [*lines, "    gives:", *(f"      {name}: {_yaml(gives[name])}" for name in gives)]
 
 
+def is_text(frame: bytes) -> bool:
+    """Return whether people read a frame better as text than in hex."""
+    return all(byte in b"\t\r\n" or 0x20 <= byte <= 0x7E for byte in frame)
+
+
 def _frame_text(frame: bytes) -> str:
-    # A text of digits alone would be a number in YAML: blanks make it one no more.
-    return f'"{frame.hex(" ").upper()}"'
+    # A text of digits alone would be a number in YAML: blanks and quotes make it one no more.
+    return json.dumps(frame.decode() if is_text(frame) else frame.hex(" ").upper())
 
 
 def _yaml(value: Any) -> str:
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value, ensure_ascii=False)
     return shown(value)
 
 

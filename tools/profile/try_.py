@@ -12,31 +12,27 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.modbus_unit import TIMEOUT_MS
+from drivers.profile.bus import MODBUS
 from drivers.profile.check_cpython import check_source
 from drivers.profile.model import load
 from drivers.profile.names_cpython import expand
-from drivers.protocol import pdu
 from gateway.agent.plan import TCP
 from gateway.core import cbor
-from gateway.core.errors import BadReply, NoReply, Refused
+from gateway.core.errors import BadReply, NoReply
 from gateway.core.source_cpython import read_source
 from tools.profile import tester, tried, variants
-from tools.profile.asking import Asker
 from tools.profile.console import chosen
-from tools.profile.poll_once import READ, Look, wanted
 from tools.profile.port import Port, Wiring
+from tools.profile.ways import way
 
 if TYPE_CHECKING:
     import argparse
 
-    from drivers.line import Line
     from drivers.profile.check_cpython import Checked
     from drivers.profile.model import Profile
-    from drivers.protocol.pdu import Request
+    from tools.profile.look import Look
 
 OK, FINDINGS, UNAVAILABLE = 0, 1, 69
-SCAN_TIMEOUT_MS = 300  # for a device that would answer: slow ones take 100 to 200
 # The usual speeds first, each without parity and with even parity (the two that are sold).
 SCAN_BAUD = (9600, 4800, 19200, 2400, 115200, 38400, 57600, 1200)
 SCAN_PARITY = ("none", "even")
@@ -88,71 +84,41 @@ class _Session:
         self._device = self._profile.device(chosen(args.set))
         self._port = Port(args.port)
         self._unit = self._profile.unit if self._port.unit is None else self._port.unit
+        timeout_ms = round(1000 * args.timeout) if args.timeout else None
+        self._way = way(self._device, self._port, self._unit, timeout_ms)
 
     async def run(self) -> int:
         args = self._args
-        framing = args.framing or (TCP if self._port.tcp else "rtu")
-        chosen = {"baud": args.baud, "parity": args.parity, "stop": args.stop}
-        given = {**self._profile.line, **{k: v for k, v in chosen.items() if v is not None}}
-        wiring = Wiring(given, framing)
-        timeout_ms = self._profile.line.get("timeout_ms", TIMEOUT_MS)
-        if args.timeout:
-            timeout_ms = round(1000 * args.timeout)
-        if args.scan_baud:
-            found = await self._scan(wiring)
-            if found is None:
-                return UNAVAILABLE
-            wiring = found
+        on_modbus_tcp = self._port.tcp and self._profile.bus == MODBUS
+        framing = args.framing or (TCP if on_modbus_tcp else "rtu")
+        given = {"baud": args.baud, "parity": args.parity, "stop": args.stop}
+        named = {key: value for key, value in given.items() if value is not None}
+        wiring: Wiring | None = Wiring({**self._profile.line, **named}, framing)
+        if args.scan_baud and wiring:
+            wiring = await self._scan(wiring)
+        if wiring is None:
+            return UNAVAILABLE
         try:
-            look = await self._look(wiring, timeout_ms)
+            look = await self._way.look(wiring, args.all)
         except (NoReply, BadReply) as error:
             print(_silence(self._port, self._unit, wiring, self._profile, error), file=sys.stderr)
             return UNAVAILABLE
         return self._tell(wiring, look)
 
-    async def _look(self, wiring: Wiring, timeout_ms: int) -> Look:
-        line = wiring.open(self._port)
-        look = Look(self._device, self._asker(line, wiring, timeout_ms).ask)
-        try:
-            await look.run(self._args.all)
-        finally:
-            line.close()
-        return look
-
-    def _asker(self, line: Line, wiring: Wiring, timeout_ms: int) -> Asker:
-        pause_ms = self._profile.line.get("pause_ms", 0)
-        return Asker(line, wiring.framing, self._unit, wiring.cost, timeout_ms, pause_ms)
-
     async def _scan(self, first: Wiring) -> Wiring | None:
-        """Return the first setting of the line at which the unit answers, None if at none."""
-        field = next(iter(self._device.identify_fields() or wanted(self._device)))
-        request = pdu.read(READ[field.table], field.address, field.count)
+        """Return the first setting of the line at which the device answers, None if at none."""
         settings = [(first.baud, first.parity)]
         settings += [(baud, parity) for parity in SCAN_PARITY for baud in SCAN_BAUD]
-        for baud, parity in dict.fromkeys(settings):
+        settings = list(dict.fromkeys(settings))
+        for baud, parity in settings:
             wiring = Wiring({**first.line, "baud": baud, "parity": parity}, first.framing)
-            if await self._answers(wiring, request):
-                print(f"unit {self._unit} answers at {wiring.text}", file=sys.stderr)
+            if await self._way.answers(wiring):
+                print(f"it answers at {wiring.text}", file=sys.stderr)
                 return wiring
-        tried = len(dict.fromkeys(settings))
-        print(
-            f"unit {self._unit} on {self._port.place} answers at none of {tried} settings: "
-            "is it powered, are A and B the right way round, is that its number?",
-            file=sys.stderr,
-        )
+        why = "is it powered, are A and B the right way round, is the unit number right?"
+        place = f"{self._port.place}, unit {self._unit}"
+        print(f"{place}: no answer at any of {len(settings)} settings: {why}", file=sys.stderr)
         return None
-
-    async def _answers(self, wiring: Wiring, request: Request) -> bool:
-        line = wiring.open(self._port)
-        try:
-            await self._asker(line, wiring, SCAN_TIMEOUT_MS).ask(request)
-        except Refused:
-            return True
-        except (NoReply, BadReply):
-            return False
-        finally:
-            line.close()
-        return True
 
     def _tell(self, wiring: Wiring, look: Look) -> int:
         args, base = self._args, self._checked.base
@@ -162,15 +128,15 @@ class _Session:
         bad = bool(look.doubts) or identified is False or bool(self._broken)
         where = f"{self._port.place}, unit {self._unit}, {wiring.text}"
         if args.json:
-            found = tried.document(look, self._unit, base, units)
+            found = tried.document(look, base, units)
             head = {"schema": "tidegate.try/1", "profile": self._profile.name, "at": where}
             print(json.dumps({**head, "tests_failed": self._broken, **found}, indent=2))
             return FINDINGS if bad else OK
         if args.frames:
-            print(tried.frames(look, self._unit, f"{date.today()} with tidegate profile try"))
+            print(tried.frames(look, f"{date.today()} with tidegate profile try"))
         else:
             print(f"{self._profile.name} at {where}\n")
-            print(tried.table(look, self._unit, base, units))
+            print(tried.table(look, base, units))
         out = sys.stderr if args.frames else sys.stdout
         if look.doubts:
             print(tried.doubts_text(look, base, units) + "\n", file=out)
@@ -203,23 +169,29 @@ def _verdict(look: Look, identified: bool | None) -> str:
 
 def _silence(port: Port, unit: int, wiring: Wiring, profile: Profile, error: Exception) -> str:
     """Return what a person can do about a device that does not answer."""
+    what = f"unit {unit} on {port.place}" if profile.bus == MODBUS else port.place
     if isinstance(error, BadReply):
-        lines = [
-            f"what comes from {port.place} at {wiring.text} is broken: {error}",
-            "  the usual reasons: a wrong speed or parity (--scan-baud tries others), two devices",
-            f"  with number {unit}, or noise: termination (120 Ω at both ends only) and ground",
+        return "\n".join(
+            [
+                f"{what}: what comes at {wiring.text} is broken: {error}",
+                "  the usual reasons: a wrong speed or parity (--scan-baud tries others), two",
+                "  devices with the same number, or noise: termination (120 Ω at both ends only),",
+                "  ground",
+            ]
+        )
+    if port.tcp:
+        return "\n".join(
+            [
+                f"{port.place} is there, but {what} does not answer: {error}",
+                f"  check the unit number (often {profile.unit}); behind a serial server also its",
+                "  wires, speed and mode: with --framing rtu bytes pass through as they are",
+            ]
+        )
+    return "\n".join(
+        [
+            f"{what}: nobody answers at {wiring.text}: {error}",
+            "  check in this order: power at the sensor; A and B or TX and RX (swap the two wires",
+            "  at one end, makers name them differently); ground; the unit number",
+            f"  (often {profile.unit}); speed and parity (--scan-baud tries the usual ones)",
         ]
-    elif port.tcp:
-        lines = [
-            f"{port.place} is there, but unit {unit} does not answer: {error}",
-            f"  the unit number (the maker's is {profile.unit}); behind a serial server the wires",
-            "  and its speed, and its mode: with --framing rtu bytes pass through as they are",
-        ]
-    else:
-        lines = [
-            f"nobody answers as unit {unit} on {port.place} at {wiring.text}: {error}",
-            "  check in this order: power at the sensor; A and B (swap the two wires at one end,",
-            f"  makers name them differently); ground; the unit number (often {profile.unit});",
-            "  the speed and parity (--scan-baud tries the usual ones)",
-        ]
-    return "\n".join(lines)
+    )

@@ -14,7 +14,7 @@ from drivers.profile import number
 from drivers.profile.decode import TYPES, Layout, arrange
 from drivers.profile.image import BIT_TABLES
 from drivers.profile.map import places
-from drivers.profile.text import Text
+from drivers.profile.text import DECIMAL, Text
 from gateway.core.decimal import decimal
 from gateway.core.record import Record
 
@@ -73,7 +73,7 @@ class Variant(Record):
             name, order = self.name or type_name(layout), self.order or layout.order
             made.layout = Layout(name, order, layout.bits, layout.none, layout.width)
         if self.name:
-            made.count = channel.count * made.layout.count // layout.count
+            made.count = made.layout.count
         if made.at is not None:
             made.at += self.shift
         if self.power:
@@ -112,13 +112,13 @@ class Variant(Record):
 
 def type_name(layout: Layout) -> str:
     """Return the name of a layout's type as a profile writes it."""
-    return layout.base if layout.base == "bool" else f"{layout.base}{layout.size}"
+    return layout.base if layout.base in ("bool", DECIMAL) else f"{layout.base}{layout.size}"
 
 
 def singles(channel: Channel) -> list[Variant]:
     """Return every way to misread `channel` by one mistake, the likelier first."""
     found = orders(channel)
-    found += [Variant(shift=shift) for shift in (-1, 1)]
+    found += [Variant(shift=shift) for shift in (-1, 1) if _is_place(channel, shift)]
     if is_number(channel):
         found += [Variant(power=power) for power in POWERS]
         found += [Variant(name=name) for name in _types(channel.layout)]
@@ -150,18 +150,24 @@ def orders(channel: Channel) -> list[Variant]:
     return found
 
 
+def _is_place(channel: Channel, shift: int) -> bool:
+    # From the end of a message it counts below 0, from its start from 0 on.
+    return channel.at is None or (channel.at < 0) == (channel.at + shift < 0)
+
+
 def is_number(channel: Channel) -> bool:
     """Return whether the channel is a quantity, not a word, flags, bits or text."""
     layout = channel.layout
     plain = channel.map is None and channel.flags is None
-    return plain and layout.base in _NUMBERS and layout.bits is None
+    return plain and layout.base in (*_NUMBERS, DECIMAL) and layout.bits is None
 
 
 def _types(layout: Layout) -> list[str]:
     names = [f"{base}{layout.size}" for base in _SIBLINGS.get(layout.base, ())]
-    names += [f"{layout.base}{size}" for size in (2 * layout.size, layout.size // 2) if size > 8]
+    names += [f"{layout.base}{size}" for size in (2 * layout.size, layout.size // 2)]
     names += [f"{base}{2 * layout.size}" for base in ("s", "u")]
-    known = {f"{base}{size}" for base in _NUMBERS for size in TYPES[base]}
+    # In registers of 16 bits nobody means 8.
+    known = {f"{base}{n}" for base in _NUMBERS for n in TYPES[base] if n >= 8 * layout.width}
     own = type_name(layout)
     return [name for name in dict.fromkeys(names) if name in known and name != own]
 
