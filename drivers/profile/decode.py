@@ -53,6 +53,9 @@ class Layout:
         self.width = width
         self.count = (words if width == 2 else octets)(self.base, self.size)
 
+    def __repr__(self) -> str:
+        return f"{self.base}{self.size} {self.order} {self.bits} {self.none} {self.width}"
+
     def take(self, image: Image, table: str, address: int) -> bytes | None:
         """Return the bytes that `image` has there, None if not all of them came."""
         return image.take(table, address, self.count)

@@ -35,10 +35,11 @@ class Map:
         for place in places(profile):
             if place.when and place.applies({}, self.settings, fixed_only=True) is False:
                 continue
-            if place.id not in self._slots:
-                self._slots[place.id] = Slot(place.id)
+            if place.id in self._slots:
+                self._slots[place.id].places += (place,)
+            else:
+                self._slots[place.id] = Slot(place)
                 order.append(place.id)
-            self._slots[place.id].places.append(place)
         for name in order:
             self._slots[name].connect(self._slots)
         self._slots_in_order = _dependencies_first([self._slots[name] for name in order])
@@ -115,7 +116,7 @@ class Map:
     def places(self, channel: str) -> list[Place]:
         """Return the alternatives of `channel`, none if there is no such channel."""
         slot = self._slots.get(channel)
-        return slot.places if slot else []
+        return list(slot.places) if slot else []
 
     def setup_fields(self) -> list[Field]:
         """Return where the settings live in the device, to read before `setup_steps`."""

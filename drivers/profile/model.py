@@ -18,7 +18,6 @@ from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["NEVER", "ONCE", "Channel", "Field", "Image", "Map", "Profile", "Send", "Step", "load"]
@@ -69,7 +68,8 @@ class Profile:
         self.settings = [Setting(one, self.bus) for one in document.get("settings", [])]
         self.setup: list[dict[str, Any]] = document.get("setup", [])
         self.groups = [(one["step"], one["of"]) for one in document.get("groups", [])]
-        self.channels = [Channel(one, self.bus, self.text) for one in document["channels"]]
+        layouts: dict[str, Layout] = {}
+        self.channels = [Channel(one, self, layouts) for one in document["channels"]]
         _bounded(self)
 
     def text(self, table: str) -> bool:
@@ -90,24 +90,26 @@ class Channel:
     `id` holds # where the suffix of its array goes and % where that of its group goes.
     """
 
-    def __init__(self, row: dict[str, Any], bus_name: str, text: Callable[[str], bool]) -> None:
+    def __init__(self, row: dict[str, Any], profile: Profile, layouts: dict[str, Layout]) -> None:
         sound.check_channel(row)
         self.id: str = row["id"]
         self.of: Any = row.get("of")
         self.step: int = row.get("step", 0)
         self.group: int = row.get("group", -1)
         self.at: int | None = row.get("at")
-        modbus = bus_name == bus.MODBUS
+        modbus = profile.bus == bus.MODBUS
         self.table: str = row.get("in", HOLDING if modbus else LATEST)
         if (self.table in TABLES) != modbus:
             raise ConfigError(f"unknown table {self.table!r}")
-        if text(self.table):
+        if profile.text(self.table):
             from drivers.profile.text import Text  # boards are small: loaded where it is needed
 
             none, says = row.get("none", []), row.get("says", [])
             self.layout: Layout = Text(row.get("type", ""), row.get("match", ""), none, says)
         else:
-            self.layout = _layout(row, self.table, bus_name)
+            made = _layout(row, self.table, profile.bus)
+            # Most channels lie like their neighbours: one layout serves them all.
+            self.layout = layouts.setdefault(repr(made), made)
         self.count = self.layout.count
         self.scale: Any = row.get("scale", 1)
         self.offset: Any = row.get("offset", 0)

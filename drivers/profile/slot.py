@@ -29,14 +29,18 @@ NOTHING: list[Any] = []  # the one empty list: hundreds of them take a small boa
 class Place:
     """One alternative of one channel: where its value stands and how it is computed."""
 
+    # What most have not stands here once: hundreds of them must fit into a small board.
+    when: list[Any] = NOTHING
+    calc: list[Any] = NOTHING
+    operands: list[str] = NOTHING
+
     def __init__(self, channel: Channel, group: str, suffix: str, shift: int) -> None:
         self.channel = channel
         self.id = _named(channel.id, group, suffix)
         self.address = None if channel.at is None else channel.at + shift
-        self.when = _code(channel.when, group, suffix)
-        self.calc = _code(channel.calc, group, suffix)
-        self.operands = NOTHING
-        if self.when or self.calc:
+        if channel.when or channel.calc:
+            self.when = _code(channel.when, group, suffix)
+            self.calc = _code(channel.calc, group, suffix)
             self.operands = expr.operands(self.when) + expr.operands(self.calc)
 
     def applies(
@@ -135,10 +139,11 @@ class Place:
 class Slot:
     """One channel of one device: `id`, `kind`, wire `unit`, `every_ms` (0 once, -1 never)."""
 
-    def __init__(self, name: str) -> None:
-        self.id = name
-        self.places: list[Place] = []
-        self.feeds_on: list[Slot] = NOTHING
+    feeds_on: list[Slot] = NOTHING
+
+    def __init__(self, place: Place) -> None:
+        self.id = place.id
+        self.places: tuple[Place, ...] = (place,)
         self.every_ms = NEVER
 
     @property
@@ -189,7 +194,8 @@ class Slot:
             for name in place.operands:
                 if name in slots and slots[name] not in found and name != self.id:
                     found.append(slots[name])
-        self.feeds_on = found or NOTHING
+        if found:
+            self.feeds_on = found
 
     def pace(self, every_ms: int) -> None:
         """Settle the period: its own, else that of the quickest operand, else `every_ms`."""
@@ -249,8 +255,6 @@ def _named(name: str, group: str, suffix: str) -> str:
 
 
 def _code(code: list[Any], group: str, suffix: str) -> list[Any]:
-    if not code:
-        return NOTHING
     done: list[Any] = []
     for item in code:
         if item == "#":

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 
+import drivers.profile.text  # noqa: F401 - compiled while the heap is still in one piece
 from drivers.profile.model import Image, load
 from gateway.core import cbor
 
@@ -12,12 +13,15 @@ def replay(path: str) -> int:
     with open(path, "rb") as file:
         data, rows = cbor.decode(file.read())
     profile = load(data)
-    for settings, chunks, failures, readings, known in rows:
+    for row in rows:  # each decoded when its turn comes: a board's memory is small
+        settings, chunks, columns, failures, readings, known = cbor.decode(row)
         image = Image()
         for table, address, held in chunks:
             image.put(table, address, held)
+        image._columns = columns
         for table, address, count, quality in failures:
             image.fail(table, address, count, quality)
+        gc.collect()  # or what was thrown away leaves no hole that a large table fits into
         found = {}
         got = [list(one) for one in profile.device(settings).decode(image, found)]
         if got != readings or found != known:

@@ -18,6 +18,7 @@ from tools.profile.exchange import picture
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 FILES = sorted(PROFILES.rglob("*.yaml"))
+BATCH = 16
 PROFILES_MIN, TESTS_MIN, VALUES_MIN = 18, 100, 400
 
 
@@ -78,22 +79,24 @@ def test_no_two_profiles_have_the_same_identity() -> None:
     assert len(digests) == len(FILES)
 
 
-def test_profiles_decode_the_same_under_micropython(tmp_path: Path) -> None:
-    batches = tests = 0
-    for path in FILES:
+@pytest.mark.parametrize("first", range(0, len(FILES), BATCH))
+def test_profiles_decode_the_same_under_micropython(first: int, tmp_path: Path) -> None:
+    # A few on each board: a heap that has seen hundreds is too torn for the largest.
+    files = FILES[first : first + BATCH]
+    tests = 0
+    for number, path in enumerate(files):
         rows = _expected(checked(path))
-        data = cbor.encode([document(path), rows])
-        (tmp_path / f"{batches:03}.cbor").write_bytes(data)
-        batches += 1
+        data = cbor.encode([document(path), [cbor.encode(row) for row in rows]])
+        (tmp_path / f"{number:02}.cbor").write_bytes(data)
         tests += len(rows)
     ran = run_micropython("-X", "heapsize=256K", "tests/profiles/replay.py", str(tmp_path))
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.split() == [str(batches), "profiles,", str(tests), "tests", "the", "same"]
-    assert tests >= TESTS_MIN // 2
+    assert ran.stdout.split() == [str(len(files)), "profiles,", str(tests), "tests", "the", "same"]
+    assert tests >= len(files) // 2
 
 
 def _expected(found: Checked) -> list[Any]:
-    """What each test's bytes give here: [settings, registers, failures, readings, known]."""
+    """What each test's bytes give here: [settings, bytes, columns, failures, readings, known]."""
     assert found.document is not None
     profile = load(cbor.encode(found.document))
     rows = []
@@ -107,6 +110,6 @@ def _expected(found: Checked) -> list[Any]:
     return rows
 
 
-def _contents(image: Image) -> tuple[list[Any], list[Any]]:
+def _contents(image: Image) -> tuple[list[Any], dict[str, list[str]], list[Any]]:
     chunks = [[table, *one] for table, held in image._chunks.items() for one in held]
-    return chunks, [list(one) for one in image._failed]
+    return chunks, image._columns, [list(one) for one in image._failed]
