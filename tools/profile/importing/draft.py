@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Draft:
-    """A profile without tests. `bus` holds keys of the section modbus, `settings` their rows."""
+    """A profile without tests. `bus` holds keys of the bus `section`, `settings` their rows."""
 
     source: str
     name: str = ""
@@ -61,6 +61,7 @@ class Draft:
     kind: str = ""
     every: str = ""
     identify: str = ""
+    section: str = "modbus"
     bus: dict[str, Any] = field(default_factory=dict)
     settings: list[Entry] = field(default_factory=list)
     channels: list[Entry] = field(default_factory=list)

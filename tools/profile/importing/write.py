@@ -49,8 +49,9 @@ def text(draft: Draft) -> str:
     What makes a file too large is left out and noted in the draft's losses.
     """
     short = dataclasses.replace(draft, bus=dict(draft.bus), channels=_copied(draft.channels))
-    short.channels = fold.arrays(short.channels)
-    fold.defaults(short)
+    if draft.section == "modbus":  # elsewhere neighbours are bytes, or have names
+        short.channels = fold.arrays(short.channels)
+        fold.defaults(short)
     shown = _assembled(short)
     if len(shown.encode()) > SIZE_MAX:
         for entry in short.channels:
@@ -106,7 +107,7 @@ def _assembled(draft: Draft) -> str:
         if value:
             lines.append(f"{key}: {value}")
     lines.append("verified: none")
-    lines.append(f"modbus: {flow(_ordered(draft.bus, BUS))}")
+    lines.append(f"{draft.section}: {flow(_ordered(draft.bus, BUS))}")
     if draft.identify:
         lines.append(f"identify: {scalar(draft.identify, flow=False)}")
     if draft.settings:
