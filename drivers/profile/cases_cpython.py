@@ -53,7 +53,8 @@ def read_cases(node: Node | None, names: Names, section: Section, report: Report
     if node is None:
         return []
     if node.kind != LIST or not 0 < len(node.items) <= TESTS_MAX:
-        report.add("E060", node, f"tests must be a list of 1 to {TESTS_MAX} tests")
+        hint = "each begins with a dash" if node.kind == MAP else ""
+        report.add("E060", node, f"tests must be a list of 1 to {TESTS_MAX} tests", hint)
         return []
     return [_case(item, names, section, report) for item in node.items]
 
@@ -120,11 +121,21 @@ def _check_bytes(case: Case, keys: dict[str, Any], section: Section, report: Rep
             if table in keys:
                 message = f"'{table}' is an image of Modbus, this is {section.bus}"
                 report.add("E060", node.key(table), message)
+    # One mistake is one problem: bytes that are there but wrong have been reported.
+    written = [key for key in ("sent", "received", *TABLES) if node.get(key) is not None]
+    if [key for key in written if key not in keys or not _bytes_of(case, key)]:
+        return
     if (case.sent or section.modbus) and len(case.sent) != len(case.received):
         hint = "Modbus answers hold no address: the request tells it" if section.modbus else ""
         report.add("E060", node, "'sent' and 'received' go in pairs", hint)
-    if not case.received and not case.images:
+    elif not case.received and not case.images:
         report.add("E060", node, "the test has no bytes")
+
+
+def _bytes_of(case: Case, key: str) -> bool:
+    if key in TABLES:
+        return key in [table for table, _, _ in case.images]
+    return bool(case.sent if key == "sent" else case.received)
 
 
 def _words(table: str, node: Node, report: Report) -> bytes | None:
@@ -137,7 +148,10 @@ def _words(table: str, node: Node, report: Report) -> bytes | None:
         return bytes(int(bit) for bit in bits)
     data = hex_bytes(text)
     if data is None or len(data) % 2:
-        report.add("E060", node, f"words in hex such as 00FF 1234 are wanted, not {node.shown}")
+        digits = "".join(text.split())
+        hint = f"a register has four digits: {digits.rjust(4, '0')}" if len(digits) < 4 else ""
+        message = f"words in hex such as 00FF 1234 are wanted, not {node.shown}"
+        report.add("E060", node, message, hint or "a register has four digits")
         return None
     return data
 
@@ -147,7 +161,7 @@ def _expected(node: Node, names: Names, report: Report) -> dict[str, Node]:
     for key, value in node.pairs:
         if key.text in names.channels:
             found[key.text] = value
-        else:
+        elif names.channels:  # with none at all, that is what is wrong
             hint = near(key.text, names.channels)
             report.add("E061", key, f"there is no channel {key.shown}", hint)
     return found
@@ -161,5 +175,6 @@ def _settings(case: Case, node: Node, names: Names, report: Report) -> None:
         if key.text in names.settings:
             case.settings[key.text] = value.value
         else:
-            hint = near(key.text, names.settings)
+            known = ", ".join(sorted(names.settings)) or "none"
+            hint = near(key.text, names.settings) or f"there are: {known}"
             report.add("E061", key, f"there is no setting {key.shown}", hint)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from drivers.profile import bus, form_cpython, meaning_cpython, regex, schema
 from drivers.profile.address_cpython import wire_address
 from drivers.profile.decode import arrange, split_type
+from drivers.profile.elsewhere_cpython import meant_at
 from drivers.profile.image import BIT_TABLES
 from drivers.profile.text import DECIMAL
+from gateway.core.source_cpython import MAP
 
 if TYPE_CHECKING:
     from drivers.profile.bus_cpython import Section
@@ -40,7 +42,7 @@ def read_channel(draft: Draft, section: Section, report: Report) -> None:
         report.add("E023", draft.key, "groups do not stand inside groups")
     if draft.node.get("at") is None and ("match" in keys or ("in" in keys and section.identifies)):
         keys["at"] = 0  # the whole line, or the first value under its identifier
-    elif section.identifies and draft.node.get("at") is not None and not draft.table:
+    elif section.identifies and not draft.table and _only_at(draft.node):
         hint = "on this bus it is the name of the value, 'at' only counts within it"
         report.add("E013", draft.key, f"channel {draft.key.shown} has no 'in'", hint)
     _type(draft, section, report)
@@ -49,6 +51,10 @@ def read_channel(draft: Draft, section: Section, report: Report) -> None:
     for name in ("round", "hidden", "every"):
         if name in keys:
             draft.row[name] = keys[name]
+
+
+def _only_at(node: Node) -> bool:
+    return node.get("at") is not None and node.get("in") is None
 
 
 def _type(draft: Draft, section: Section, report: Report) -> None:
@@ -108,9 +114,9 @@ def _address(draft: Draft, section: Section, report: Report) -> None:
         _match(draft, section, report)
     if "at" not in keys:
         # One mistake is one problem: an 'at' that is wrong or misspelt has been reported.
-        tried = [key for key, _ in draft.node.pairs if schema.ELSEWHERE.get(key.text) == "at"]
+        tried = [key for key, _ in draft.node.pairs if meant_at(key.text)]
         given = tried or draft.node.get("at") or draft.node.get("calc")
-        if not given and not draft.by_steps:
+        if not given and not draft.by_steps and draft.node.kind == MAP:
             hint = "'at' says where it stands, 'calc' how it follows from others"
             message = f"channel {draft.key.shown} has neither at nor calc"
             report.add("E013", draft.key, message, hint)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EVERY_MS = 60_000  # poll period of a profile that names none
 GROUPS_MAX = 64
+_MISSING = {"tests": "paste one frame of the manual, and what it means"}
 ALTERNATIVES_MAX = 8  # places one channel may have; bounds what a small file can expand to
 
 
@@ -58,7 +59,8 @@ def check_source(source: Source) -> Checked:
     if source.root is None or source.root.kind != MAP:
         if not source.report.errors:
             place = source.root or Node(SCALAR, 1, 1, 1)
-            source.report.add("E011", place, "a profile is a map of keys")
+            hint = "`tidegate profile new` makes a first one"
+            source.report.add("E011", place, "a profile is a map of keys", hint)
         return checked
     try:
         _check(source.root, checked)
@@ -97,8 +99,10 @@ class _Checker:
         """Return the compiled document; it is of use only if nothing was reported."""
         keys = self.keys
         for name in schema.REQUIRED:
-            if name not in keys and self.root.get(name) is None:
-                self.report.add("E013", self.root, f"the profile has no '{name}'")
+            misspelt = [key for key, _ in self.root.pairs if near(key.text, [name])]
+            if name not in keys and self.root.get(name) is None and not misspelt:
+                hint = _MISSING.get(name, "")
+                self.report.add("E013", self.root, f"the profile has no '{name}'", hint)
         self._category()
         document: dict[str, Any] = {"tidegate": FORMAT, "name": keys.get("name", "")}
         for name in ("maker", "kind"):
@@ -134,7 +138,9 @@ class _Checker:
         if node is None:
             return
         if node.kind != MAP or not node.pairs:
-            self.report.add("E011", node, f"channels must be a map of ids, not {node.shown}")
+            shown = "an empty one" if node.kind == MAP else node.shown
+            hint = "the id goes first: temperature: {at: 0}"
+            self.report.add("E011", node, f"channels must be a map of ids, not {shown}", hint)
             return
         for key, value in node.pairs:
             made = pattern(key, self.report)
@@ -165,7 +171,8 @@ class _Checker:
         group = Group(index, folded, made.suffixes, keys.get("at", 0), step)
         inner = keys.get("channels")
         if inner is None or inner.kind != MAP:
-            self.report.add("E011", inner or node, "channels of a group must be a map of ids")
+            message = "channels of a group must be a map of ids"
+            self.report.add("E011", inner or node, message, "temperature: {at: 0}")
             return True
         for inner_key, value in inner.pairs:
             inner_made = pattern(inner_key, self.report)

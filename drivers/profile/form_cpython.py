@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.profile import frame_cpython, schema, values_cpython
+from drivers.profile import elsewhere_cpython, frame_cpython, schema, values_cpython
 from drivers.profile.values_cpython import BAD
-from gateway.core.report_cpython import near
 from gateway.core.source_cpython import MAP
 
 if TYPE_CHECKING:
@@ -38,7 +37,8 @@ def read(
     for key, value in node.pairs:
         form = forms.get(key.text)
         if form is None:
-            report.add("E010", key, f"unknown key {key.shown} in {what}", _hint(key.text, forms))
+            hint = elsewhere_cpython.key_hint(key.text, forms)
+            report.add("E010", key, f"unknown key {key.shown} in {what}", hint)
             continue
         result = by_form(value, form, report, mode)
         if result is not BAD:
@@ -57,10 +57,3 @@ def by_form(node: Node, form: str, report: Report, mode: str = frame_cpython.HEX
                 report.add("E013", node, f"'{word}' has no '{name}'")
         return found if all(name in found for name in needed) else BAD
     return FORMS[word](node, mode if argument == frame_cpython.HEX else argument, report)
-
-
-def _hint(word: str, forms: dict[str, str]) -> str:
-    ours = schema.ELSEWHERE.get(word.lower())
-    if ours in forms:
-        return f"did you mean '{ours}'?"
-    return near(word, forms) or f"here may stand: {', '.join(sorted(forms))}"

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from drivers.profile.bus import CHECKS, LITERAL_MAX, OFFSET_MAX
-from drivers.profile.values_cpython import BAD, wrong
+from drivers.profile.values_cpython import BAD, readable, wrong
 from gateway.core.report_cpython import near
 from gateway.core.source_cpython import LIST, MAP, SCALAR
 
@@ -57,7 +57,17 @@ def _mark(node: Node, mode: str, report: Report) -> Any:
     if mode == TEXT:
         return wrong(node, "a text", report)
     hint = _BYTES_HINT if mode == HEX else _TEXT_HINT
-    return wrong(node, "bytes in hex such as 01 03 0000", report, hint)
+    return wrong(node, "bytes in hex such as 01 03 0000", report, _hex_hint(node.text) or hint)
+
+
+def _hex_hint(text: str) -> str:
+    if re.search(r"0x|\\x", text, re.IGNORECASE):
+        return "the digits alone, without 0x"
+    digits = "".join(text.split())
+    strange = re.sub(r"[0-9a-fA-F]", "", digits)
+    if digits and not strange:
+        return f"half a byte is missing: these are {len(digits)} digits"
+    return f"{strange[0]!r} is no hex digit" if 0 < len(strange) <= 3 else ""
 
 
 def _marks(node: Node, mode: str, report: Report) -> Any:
@@ -174,8 +184,8 @@ def _module(node: Node, _argument: str, report: Report) -> Any:
 
 
 def _title(node: Node, _argument: str, report: Report) -> Any:
-    if node.kind != SCALAR or not node.text.strip() or len(node.text) > 500:
-        return wrong(node, "a text of at most 500 characters, or {en, zh, ja},", report)
+    if node.kind != SCALAR or not node.text.strip() or not readable(node.text):
+        return wrong(node, "a text, or {en, zh, ja},", report)
     return {"en": node.text}
 
 

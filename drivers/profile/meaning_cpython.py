@@ -12,7 +12,6 @@ from drivers.profile import units_cpython
 from drivers.profile.number import from_real
 from drivers.profile.text import DECIMAL
 from gateway.core.decimal import Decimal
-from gateway.core.report_cpython import near
 
 if TYPE_CHECKING:
     from typing import Any
@@ -49,7 +48,9 @@ def _together(draft: Draft, report: Report) -> None:
             report.add("E023", draft.node.key(other), f"'{other}' does not go with '{one}'")
     if "bits" in keys:
         if base not in ("u", "s") or keys["bits"][1] >= size:
-            message = f"bits {keys['bits'][0]}..{keys['bits'][1]} do not lie in type {base}{size}"
+            first, last = keys["bits"]
+            named = f"bit {first} does" if first == last else f"bits {first}..{last} do"
+            message = f"{named} not lie in type {base}{size}"
             report.add("E025", draft.place("bits"), message)
         else:
             draft.row["bits"] = keys["bits"]
@@ -68,8 +69,12 @@ def _together(draft: Draft, report: Report) -> None:
         _map(draft, base, _pattern_size(keys, base, size), report)
     if "flags" in keys:
         draft.row["flags"] = keys["flags"]
-        if base not in ("u", DECIMAL) or max(keys["flags"]) >= size:
-            report.add("E025", draft.place("flags"), f"flags do not lie in type {base}{size}")
+        if base not in ("u", DECIMAL):
+            report.add("E025", draft.place("flags"), f"type {base}{size} has no flags", "u16 has")
+        elif max(keys["flags"]) >= size:
+            place = draft.place("flags").pairs[-1][0]
+            message = f"bit {max(keys['flags'])} does not lie in type {base}{size}"
+            report.add("E025", place, message, f"the highest is {size - 1}")
 
 
 def _pattern_size(keys: dict[str, Any], base: str, size: int) -> int:
@@ -117,8 +122,9 @@ def _map(draft: Draft, base: str, size: int, report: Report) -> None:
         number = raw - (1 << size) if base == "s" and raw >= 1 << size - 1 else raw
         low = -(1 << size - 1) if base in ("s", "sm", "sbcd", DECIMAL) else 0
         if base != "f" and not low <= number < 1 << size:
-            message = f"map: {raw} does not fit the {size} bits of the channel"
-            report.add("E025", draft.place("map"), message)
+            message = f"{raw} does not fit the {size} bits of the channel"
+            keys = [key for key, _ in draft.place("map").pairs if key.value == raw]
+            report.add("E025", (keys or [draft.place("map")])[0], message)
         found[number] = label
     draft.row["map"] = found
 
@@ -131,7 +137,8 @@ def _number(draft: Draft, defaults: dict[str, Any], report: Report) -> None:
     keys, row = draft.keys, draft.row
     if not numeric(draft):
         for key in ("scale", "offset"):
-            if key in keys and "map" not in keys and "flags" not in keys:
+            text = draft.base in ("str", "hex")  # about which all has been said
+            if key in keys and "map" not in keys and "flags" not in keys and not text:
                 report.add("E023", draft.node.key(key), f"'{key}' is for numbers")
         return
     if not draft.placed and not draft.by_steps:
@@ -149,7 +156,8 @@ def _unit(draft: Draft, report: Report) -> None:
     keys, row = draft.keys, draft.row
     unit, kind = keys.get("unit", ""), keys.get("kind", "")
     if unit and unit not in units_cpython.units():
-        hint = near(unit, units_cpython.units())
+        target = units_cpython.kinds().get(kind, {}).get("unit", "")
+        hint = units_cpython.unit_hint(unit, target)
         code = "E031" if kind else "W031"
         report.add(code, draft.place("unit"), f"unit {unit!r} is not in the registry", hint)
     if not kind:
@@ -158,7 +166,7 @@ def _unit(draft: Draft, report: Report) -> None:
         return
     entry = units_cpython.kinds().get(kind)
     if entry is None:
-        hint = near(kind, units_cpython.kinds())
+        hint = units_cpython.kind_hint(kind)
         report.add("E030", draft.place("kind"), f"kind {kind!r} is not in the registry", hint)
         return
     row["kind"] = kind
@@ -175,6 +183,6 @@ def _unit(draft: Draft, report: Report) -> None:
     if found is None:
         if unit in units_cpython.units():
             message = f"unit {unit} cannot be turned into {target}, the unit of kind {kind}"
-            report.add("E031", draft.place("unit"), message)
+            report.add("E031", draft.place("unit"), message, units_cpython.unit_hint(unit, target))
     elif found != [0, 1, 1]:
         row["to"] = found

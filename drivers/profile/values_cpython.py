@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from drivers.profile import elsewhere_cpython
 from drivers.profile.decode import split_type
 from drivers.profile.number import INT_MAX, INT_MIN, MANTISSA_MAX, less
 from drivers.profile.slot import NEVER, ONCE
 from gateway.core.decimal import Decimal, parse
 from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError
-from gateway.core.report_cpython import near
 from gateway.core.source_cpython import LIST, MAP, SCALAR, Node
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EVERY_MIN_MS = 50  # a line at 9600 baud needs longer for the shortest exchange
 TIME_MAX = "31d"  # what no form bounds closer
+TEXT_MAX = 500  # characters of a name or remark
 
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _TYPES_SHOWN = "bool u8 u16 u24 u32 u48 u64 s8… sm8 sm16 f16 f32 f64 bcd8…64 sbcd8…64 strN hexN"
@@ -47,17 +48,23 @@ def wrong(node: Node, wanted: str, report: Report, hint: str = "") -> Any:
     return BAD
 
 
+def readable(text: str) -> bool:
+    """Return whether a text is short, and nothing in it moves a cursor or turns the writing."""
+    return len(text) <= TEXT_MAX and text.replace("\n", "").isprintable()
+
+
 def _text(node: Node, _argument: str, report: Report) -> Any:
     if node.kind != SCALAR or not node.text.strip():
         return wrong(node, "a text", report)
-    if len(node.text) > 500:
-        return wrong(node, "a text of at most 500 characters", report)
+    if not readable(node.text):
+        return wrong(node, f"a text that people can read, of at most {TEXT_MAX} characters", report)
     return node.text
 
 
 def _texts(node: Node, _argument: str, report: Report) -> Any:
     if node.kind != LIST:
-        return wrong(node, "a list of texts", report, "write [one, two]")
+        hint = f"write [{node.text}]" if node.kind == SCALAR else "write [one, two]"
+        return wrong(node, "a list of texts", report, hint)
     return [item.text for item in node.items if _text(item, "", report) is not BAD]
 
 
@@ -69,14 +76,15 @@ def _word(node: Node, _argument: str, report: Report) -> Any:
 
 def _yes(node: Node, _argument: str, report: Report) -> Any:
     if not isinstance(node.value, bool):
-        return wrong(node, "true or false", report)
+        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(node.text.lower())
+        return wrong(node, "true or false", report, f"write {meant}" if meant else "")
     return node.value
 
 
 def _number(node: Node, _argument: str, report: Report) -> Any:
     value = node.value
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        return wrong(node, "a number", report, "without quotes" if node.text.isdigit() else "")
+        return wrong(node, "a number", report, _number_hint(node.text))
     if _doubtful(node.text):
         return wrong(node, "a number without leading zeros", report, "write 0x… for hexadecimal")
     if not _fits(value):
@@ -90,14 +98,15 @@ def _int(node: Node, argument: str, report: Report) -> Any:
     if value is BAD:
         return BAD
     if not isinstance(value, int) or not low <= value <= high:
-        return wrong(node, f"a whole number {low}..{high}", report)
+        hint = "is a bit meant? 'bits' names it" if isinstance(value, Decimal) else ""
+        return wrong(node, f"a whole number {low}..{high}", report, hint)
     return value
 
 
 def _one(node: Node, argument: str, report: Report) -> Any:
     words = argument.split()
     if node.kind != SCALAR or node.text not in words:
-        hint = near(node.text, words) or near(node.text.upper(), words)
+        hint = elsewhere_cpython.value_hint(node.text, words)
         return wrong(node, f"one of {', '.join(words)}", report, hint)
     return int(node.text) if node.text.isdigit() else node.text
 
@@ -106,7 +115,7 @@ def _type(node: Node, _argument: str, report: Report) -> Any:
     try:
         split_type(node.text)
     except ConfigError:
-        hint = near(node.text, _TYPES) or f"types: {_TYPES_SHOWN}"
+        hint = elsewhere_cpython.type_hint(node.text, _TYPES) or f"types: {_TYPES_SHOWN}"
         report.add("E020", node, f"unknown type {node.shown}", hint)
         return BAD
     return node.text
@@ -117,7 +126,8 @@ def _time(node: Node, argument: str, report: Report) -> Any:
     try:
         ms = milliseconds(node.text if node.kind == SCALAR else "")
     except ValueError:
-        return wrong(node, "a time such as 500ms, 10s, 5m or 1h", report)
+        hint = elsewhere_cpython.time_hint(node.text)
+        return wrong(node, "a time such as 500ms, 10s, 5m or 1h", report, hint)
     if ms > milliseconds(most):
         return wrong(node, f"a time of at most {most}", report)
     return ms
@@ -135,7 +145,7 @@ def _every(node: Node, _argument: str, report: Report) -> Any:
 def _bits(node: Node, _argument: str, report: Report) -> Any:
     found = re.fullmatch(r"([0-9]{1,2})(?:\.\.([0-9]{1,2}))?", node.text)
     if node.kind != SCALAR or not found:
-        return wrong(node, "a bit such as 3, or bits such as 4..7", report)
+        return wrong(node, "a bit such as 3, or bits such as 4..7", report, _dots(node.text))
     low = int(found.group(1))
     high = low if found.group(2) is None else int(found.group(2))
     if not low <= high <= 63:
@@ -146,16 +156,31 @@ def _bits(node: Node, _argument: str, report: Report) -> Any:
 def _range(node: Node, _argument: str, report: Report) -> Any:
     low, dots, high = node.text.partition("..")
     try:
-        if node.kind != SCALAR or not dots or not (low or high):
+        if node.kind != SCALAR or not dots or not (low or high) or not node.text.isascii():
             raise ValueError(node.text)
         pair = [parse(low.strip()) if low else None, parse(high.strip()) if high else None]
         if not _fits(pair[0]) or not _fits(pair[1]):
             raise ValueError(node.text)
     except (ValueError, IndexError):
-        return wrong(node, "a range such as 0..100 or -40..85", report)
+        return wrong(node, "a range such as 0..100 or -40..85", report, _dots(node.text))
     if pair[0] is not None and pair[1] is not None and not less(pair[0], pair[1]):
-        return wrong(node, "the lower end before the higher", report)
+        return wrong(node, "the lower end before the higher", report, f"write {high}..{low}")
     return pair
+
+
+def _number_hint(text: str) -> str:
+    if text.isdigit():
+        return "without quotes"
+    if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
+        return f"write {text.replace(',', '.')}"
+    found = re.match(r"-?[0-9.]+", text)
+    return f"write {found.group()}" if found else ""
+
+
+def _dots(text: str) -> str:
+    """The range that may be meant by 0-100, 0 to 100, [0, 100]."""
+    found = re.fullmatch(r"\[?(-?[0-9.]+) *(?:-|–|~|,|:|to|\.\.\.) *(-?[0-9.]+)\]?", text)
+    return f"write {found.group(1)}..{found.group(2)}" if found else ""
 
 
 def _raws(node: Node, _argument: str, report: Report) -> Any:
@@ -201,9 +226,11 @@ def _flags(node: Node, _argument: str, report: Report) -> Any:
     found = _labels(node, 64, report)
     if found is BAD:
         return BAD
-    for bit, name in found.items():
-        if bit < 0 or not isinstance(name, str) or not _WORD.fullmatch(name):
-            return wrong(node, "bits with names of small letters, digits and _", report)
+    for key, value in node.pairs:
+        if not isinstance(key.value, int) or key.value < 0:
+            return wrong(key, "a bit, counted from 0,", report)
+        if not isinstance(value.value, str) or not _WORD.fullmatch(value.text):
+            return wrong(value, "a name of small letters, digits and _", report)
     return found
 
 

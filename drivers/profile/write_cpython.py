@@ -14,6 +14,7 @@ from drivers.profile.decode import split_type, words
 from drivers.profile.frame_cpython import MIXED
 from drivers.profile.image import COIL, HOLDING
 from drivers.profile.meaning_cpython import numeric
+from drivers.profile.number import less
 from gateway.core.source_cpython import LIST, MAP
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def read_write(
     what = f"write of {draft.key.shown}"
     if node.kind != MAP:
         if node.text not in ("true", "only"):
-            report.add("E050", node, f"{what}: true, only or a map is wanted, not {node.shown}")
+            hint = "write true" if node.text.lower() in ("yes", "on", "rw") else ""
+            message = f"{what}: true, only or a map is wanted, not {node.shown}"
+            report.add("E050", node, message, hint)
             return None
         keys: dict[str, Any] = {"only": True} if node.text == "only" else {}
     else:
@@ -142,7 +145,11 @@ def _direct(draft: Draft, node: Node, keys: dict[str, Any], report: Report) -> N
             report.add("E050", node, f"{what} has '{key}', which cannot be undone", hint)
     if ("min" in keys or "max" in keys) and not numeric(draft):
         report.add("E050", node, f"{what} is no number: it has no limits")
-    _function(node, keys.get("with"), table, draft.row.get("type", "u16"), report)
+    elif "min" in keys and "max" in keys and less(keys["max"], keys["min"]):
+        report.add("E050", node.get("max") or node, f"{what}: 'max' is below 'min'")
+    _function(
+        node.get("with") or node, keys.get("with"), table, draft.row.get("type", "u16"), report
+    )
 
 
 def _function(node: Node, function: int | None, table: str, type_name: str, report: Report) -> None:

@@ -60,7 +60,9 @@ def sound(frame: Frame, report: Report, wanted: bool) -> bool:
         return True
     if wanted:
         message = f"the CRC is {_hex(data[-2:])}, these bytes have {_hex(right)}"
-        report.add("E062", node, message, _MISTYPED)
+        turned = right == data[:-3:-1]
+        hint = "the two bytes are exchanged: the low one goes first" if turned else _MISTYPED
+        report.add("E062", node, message, hint)
     return False
 
 
