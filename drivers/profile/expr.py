@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 NODES_MAX = 64
 DEPTH_MAX = 8
 SHIFT_MAX = 63
-FLOAT_DIGITS = 12  # of sqrt and log, the only steps that leave exact arithmetic
+FLOAT_DIGITS = 12  # of sqrt, log and exp, the only steps that leave exact arithmetic
+EXP_MAX = 43  # e to more is beyond 64 bits, and to less than -EXP_MAX below any decimal
 
 # How many operands each operator and function takes; "if" is condition, then, else.
-_TAKES = dict.fromkeys(("neg", "not", "abs", "int", "sqrt", "log", "rint"), 1)
+_TAKES = dict.fromkeys(("neg", "not", "abs", "int", "sqrt", "log", "exp", "rint"), 1)
 _TAKES.update(dict.fromkeys(("+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>"), 2))
 _TAKES.update(dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "and", "or"), 2))
 _TAKES.update({"min": 2, "max": 2, "round": 2, "if": 3})
@@ -113,6 +114,10 @@ def _unary(operator: str, value: Value) -> Value:
     if operator == "rint":
         return number.rounded(value, 0)
     approximate = float(value)
+    if operator == "exp":
+        if not -EXP_MAX <= approximate <= EXP_MAX:
+            return None if approximate > 0 else 0
+        return number.from_real(math.exp(approximate), FLOAT_DIGITS)
     if approximate < 0 or (operator == "log" and approximate == 0):
         return None
     result = math.sqrt(approximate) if operator == "sqrt" else math.log(approximate)

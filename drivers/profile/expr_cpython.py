@@ -58,7 +58,7 @@ _ELSEWHERE = (
     (re.compile(r";"), "',' between the values of a function, not ';'"),
     (re.compile(r"[0-9]x|\)[0-9(]"), "'*' to multiply"),
 )
-_FUNCTIONS = {"min": 2, "max": 2, "abs": 1, "round": 1, "int": 1, "sqrt": 1, "log": 1}
+_FUNCTIONS = {"min": 2, "max": 2, "abs": 1, "round": 1, "int": 1, "sqrt": 1, "log": 1, "exp": 1}
 
 
 class BadExpression(ConfigError):

@@ -9,6 +9,7 @@ CODES = {
     "E003": "YAML that is not allowed: anchors, tags, merge keys, more documents, too deep",
     "E004": "a key stands twice",
     "E005": "a number that is none, or beyond any quantity",
+    "E006": "the file cannot be read",
     "E010": "unknown key",
     "E011": "another kind of node is wanted: a map, a list",
     "E012": "the value does not fit the key",

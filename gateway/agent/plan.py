@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.line import Line
 from drivers.modbus import ModbusDevice
 from drivers.modbus_unit import ModbusBus
+from drivers.profile.bus import MODBUS
 from drivers.profile.plan import Range, demand, demand_text, serial_cost, tcp_cost
 from gateway.core.errors import ConfigError, LinkError
 from gateway.core.reading import BULK, CRIT, Point
@@ -171,6 +172,9 @@ def _bus(bus: Bus, find: Callable[[str], Profile], problems: list[tuple[str, str
 
 
 def _wire(bus: Bus, device: Device, profile: Profile) -> Wired:
+    if profile.bus != MODBUS:
+        told = f"speaks {profile.bus}, which this version decodes, but does not poll yet"
+        raise ConfigError(f"profile {device.profile} {told}")
     profile.line.update(bus.line)  # the site knows the line better than the profile
     digest = profile.digest.hex()
     if device.pin and device.pin != digest:

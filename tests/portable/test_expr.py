@@ -78,6 +78,12 @@ def test_expr_functions():
     assert evaluate([D("-3.7"), "int"], {}, {}) == -3
     assert evaluate([2, "sqrt"], {}, {}) == D("1.41421356237")
     assert evaluate([-2, "sqrt"], {}, {}) is None
+    assert evaluate([1, "exp"], {}, {}) == D("2.71828182846")
+    assert evaluate([-2, "neg", "exp"], {}, {}) == D("7.38905609893")
+    assert evaluate([44, "exp"], {}, {}) is None
+    assert evaluate([1 << 60, "exp"], {}, {}) is None
+    assert evaluate([-(1 << 60), "exp"], {}, {}) == 0
+    assert evaluate(["'a", "exp"], {}, {}) is None
     assert evaluate([0, "log"], {}, {}) is None
     assert evaluate([1, "log"], {}, {}) == 0
     assert evaluate([D("2.5"), "rint"], {}, {}) == 3

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BINDS = {"or": 1, "and": 2, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "|": 5, "^": 6}
 _BINDS |= {"&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "**": 12}
 _IF, _NOT, _NEG, _CALL = 0, 3, 11, 13
-_ONE = ("abs", "int", "sqrt", "log")
+_ONE = ("abs", "int", "sqrt", "log", "exp")
 
 
 def infix(code: list[Any]) -> str:

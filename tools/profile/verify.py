@@ -9,18 +9,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from drivers.profile.check_cpython import check_source
+from drivers.profile.check_cpython import Checked, check_source
+from drivers.profile.names_cpython import expand
 from gateway.core import cbor
-from gateway.core.source_cpython import read_source
+from gateway.core.errors import ConfigError
+from gateway.core.report_cpython import Report
+from gateway.core.source_cpython import SCALAR, Node, read_source
 from tools.profile import tester
 from tools.profile.grade import BRONZE, GOLD, NONE, SILVER, grade
 
 if TYPE_CHECKING:
     import argparse
 
-    from drivers.profile.check_cpython import Checked
-
 OK, FINDINGS, NO_INPUT = 0, 1, 66
+UNREADABLE = "E006"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,10 @@ def main(args: argparse.Namespace) -> int:
         print("tidegate profile: no profile there", file=sys.stderr)
         return NO_INPUT
     rows = [_look(path) for path in files]
+    if all(_unreadable(checked) for checked, _ in rows):
+        for checked, _ in rows:
+            print(checked.report.text(), file=sys.stderr)
+        return NO_INPUT
     strict = args.action == "check" and args.strict
     bad = sum(row.report.errors + (row.report.warnings if strict else 0) for row, _ in rows)
     if args.json:
@@ -46,12 +52,13 @@ def main(args: argparse.Namespace) -> int:
         _show(path, checked, outcome, args.action == "test")
         if args.action == "check" and path in args.files:
             print(f"{path}: grade {grade(checked, outcome).text()}")
-    channels = sum(_channels(checked) for checked, _ in rows)
+    channels = _many(sum(_channels(checked) for checked, _ in rows), "channel")
+    touched = f"{_touched([checked for checked, _ in rows])} % touched by tests"
     tests = sum(outcome.tests for _, outcome in rows)
     errors = sum(checked.report.errors for checked, _ in rows)
     warnings = sum(checked.report.warnings for checked, _ in rows)
     took_ms = (perf_counter() - started) * 1000
-    counts = [_many(len(files), "profile"), _many(channels, "channel"), _many(tests, "test")]
+    counts = [_many(len(files), "profile"), f"{channels} ({touched})", _many(tests, "test")]
     found = [_many(errors, "error"), _many(warnings, "warning")]
     if args.action == "check":
         found.append(_grades(rows))
@@ -67,8 +74,16 @@ def _files(paths: list[Path]) -> list[Path]:
 
 
 def _look(path: Path) -> tuple[Checked, tester.Outcome]:
-    checked = check_source(read_source(path))
+    try:
+        checked = check_source(read_source(path))
+    except ConfigError as error:  # the other files are still worth a look
+        checked = Checked(Report(str(path), ""), None)
+        checked.report.add(UNREADABLE, Node(SCALAR, 1, 1, 1), str(error).removeprefix(f"{path}: "))
     return checked, tester.run(checked)
+
+
+def _unreadable(checked: Checked) -> bool:
+    return any(problem.code == UNREADABLE for problem in checked.report.problems)
 
 
 def _show(path: Path, checked: Checked, outcome: tester.Outcome, tests_only: bool) -> None:
@@ -83,6 +98,19 @@ def _channels(checked: Checked) -> int:
     """How many channels there are once arrays and groups are expanded."""
     found = {draft.folded: len(draft.groups) * len(draft.made.suffixes) for draft in checked.drafts}
     return sum(found.values())
+
+
+def _touched(all_checked: list[Checked]) -> int:
+    """How many of a hundred visible channels a test touches, arrays by any of their members."""
+    visible = touched = 0
+    for checked in all_checked:
+        said = set[str]().union(*(case.channels for case in checked.cases))
+        for draft in {draft.folded: draft for draft in checked.drafts}.values():
+            if not draft.keys.get("hidden"):
+                ids = expand(draft.folded, draft.groups, draft.made.suffixes)
+                visible += len(ids)
+                touched += len(ids) if said.intersection(ids) else 0
+    return 100 * touched // visible if visible else 0
 
 
 def _grades(rows: list[tuple[Checked, tester.Outcome]]) -> str:

@@ -53,6 +53,7 @@ VALUES = {
     "abs(b)": 2,
     "int(2.9)": 2,
     "sqrt(16)": 4,
+    "exp(0)": 1,
     "log(1)": 0,
     "'it''s' == 'its'": True,
     "true and not false": True,

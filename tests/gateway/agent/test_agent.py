@@ -165,6 +165,11 @@ def test_agent_status_line_is_the_accounting_identity(tmp_path: Path) -> None:
     ("right", "wrong", "message"),
     [
         ("sonbest/sm7901b", "sonbest/sm7901", "there is no profile 'sonbest/sm7901'"),
+        (
+            "sonbest/sm7901b",
+            "cubic/cm1106",
+            "cubic/cm1106 speaks serial, which this version decodes, but does not poll yet",
+        ),
         ("alarm: [relay_8]", "alarm: [input_9]", "alarm channel 'input_9' is not in waveshare"),
         ("every: 2s", "every: 2s, pin: 0000000000000000", "pinned is 0000000000000000"),
         ("every: 2s", "every: 2s, settings: {tilt: 1}", "tilt"),

@@ -40,7 +40,9 @@ def test_check_of_a_good_profile_says_its_grade_and_the_counts(
     assert run("check", file) == 0
     grade, counts = capsys.readouterr().out.splitlines()
     assert grade == f"{file}: grade –; bronze lacks: 'docs' does not say where the manual is"
-    assert counts.startswith("1 profile, 2 channels, 1 test: 0 errors, 0 warnings, 1 none, ")
+    assert counts.startswith(
+        "1 profile, 2 channels (100 % touched by tests), 1 test: 0 errors, 0 warnings, 1 none, "
+    )
 
 
 def test_check_of_a_folder_counts_the_grades(
@@ -51,7 +53,8 @@ def test_check_of_a_folder_counts_the_grades(
     assert run("check", file.parent) == 0
     (counts,) = capsys.readouterr().out.splitlines()
     assert counts.startswith(
-        "2 profiles, 4 channels, 2 tests: 0 errors, 0 warnings, 1 bronze 1 none"
+        "2 profiles, 4 channels (100 % touched by tests), 2 tests: 0 errors, 0 warnings, "
+        "1 bronze 1 none"
     )
 
 
@@ -71,6 +74,22 @@ def test_errors_are_findings_and_warnings_only_when_strict(
     assert run("check", file) == 1
     assert run("test", file) == 1
     assert f"{file}:6:16: error E063: a is 255, the test says 254" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_does_not_keep_the_others_from_being_checked(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone.yaml"
+    assert run("check", gone, file) == 1
+    out = capsys.readouterr().out
+    assert f"{gone}:1:1: error E006: No such file or directory" in out
+    assert "2 profiles, 2 channels (100 % touched by tests), 1 test: 1 error, 0 warnings" in out
+    assert run("check", gone) == 66
+    assert "E006" in capsys.readouterr().err
+    broken = tmp_path / "broken.yaml"
+    broken.write_bytes(b"name: \xff")
+    assert run("test", broken, file) == 1
+    assert "byte 6 is not UTF-8" in capsys.readouterr().out
 
 
 def test_folders_are_searched_and_empty_ones_are_no_input(
