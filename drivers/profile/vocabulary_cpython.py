@@ -55,7 +55,7 @@ def translated(channel: str, kind: str, own: Own, language: str) -> str:
 def doubt(channel: str, unit: str, kind: str) -> str:
     """Return what is unusual about a channel's unit or kind for its id, "" if nothing is."""
     last = channel.rpartition(".")[2]
-    usual = _quantity(last)
+    usual = usual(last)
     usual_kind = usual.get("kind", "")
     same = kind == usual_kind or kind.startswith((f"{usual_kind}.", f"{usual_kind}_"))
     if kind and usual_kind and not same:
@@ -66,6 +66,22 @@ def doubt(channel: str, unit: str, kind: str) -> str:
     if here in known and usual_unit in known and known[here]["base"] != known[usual_unit]["base"]:
         return f"a channel {last!r} is usually in {usual_unit}, not {here}"
     return ""
+
+
+def usual(channel: str) -> dict[str, Any]:
+    """Return the row that says what a well-known id measures (kind, or unit), {} if none does.
+
+    Members of arrays, extremes and means measure what the id without them does.
+    """
+    row = _vocabulary().get(channel)
+    if row is not None:
+        return row
+    for outer, inside, _ in _matches(channel):
+        if outer.get("same"):
+            found = usual(inside)
+            if found:
+                return found
+    return {}
 
 
 @cache
@@ -127,19 +143,6 @@ def _filled(text: str, inside: str, numbers: list[str]) -> str:
     if not text.startswith("*") and inside[:1].isascii() and inside[1:2].islower():
         inside = inside[0].lower() + inside[1:]
     return text.replace("*", inside)
-
-
-def _quantity(channel: str) -> dict[str, Any]:
-    """The row that says what an id measures, its array and its extremes included."""
-    row = _vocabulary().get(channel)
-    if row is not None:
-        return row
-    for outer, inside, _ in _matches(channel):
-        if outer.get("same"):
-            found = _quantity(inside)
-            if found:
-                return found
-    return {}
 
 
 def _readable(channel: str) -> str:
