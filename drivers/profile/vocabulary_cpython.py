@@ -55,12 +55,12 @@ def translated(channel: str, kind: str, own: Own, language: str) -> str:
 def doubt(channel: str, unit: str, kind: str) -> str:
     """Return what is unusual about a channel's unit or kind for its id, "" if nothing is."""
     last = channel.rpartition(".")[2]
-    usual = usual(last)
-    usual_kind = usual.get("kind", "")
+    row = usual(last)
+    usual_kind = row.get("kind", "")
     same = kind == usual_kind or kind.startswith((f"{usual_kind}.", f"{usual_kind}_"))
     if kind and usual_kind and not same:
         return f"a channel {last!r} is usually of kind {usual_kind}, not {kind}"
-    usual_unit = usual.get("unit") or kinds().get(usual_kind, {}).get("unit", "")
+    usual_unit = row.get("unit") or kinds().get(usual_kind, {}).get("unit", "")
     here = unit or kinds().get(kind, {}).get("unit", "")
     known = units()
     if here in known and usual_unit in known and known[here]["base"] != known[usual_unit]["base"]:
