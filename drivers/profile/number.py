@@ -69,16 +69,23 @@ def minus(a: Exact, b: Exact) -> Exact | None:
 
 def over(a: Exact, b: Exact) -> Exact | None:
     """Return a / b, exact where it ends, else to QUOTIENT_DIGITS; None for division by zero."""
+    return scaled(a, 1, b)
+
+
+def scaled(a: Exact, above: Exact, below: Exact) -> Exact | None:
+    """Return a × above / below as one step: what is multiplied need not fit the bounds yet."""
     a_mantissa, a_exponent = parts(a)
-    b_mantissa, b_exponent = parts(b)
-    if b_mantissa == 0:
+    b_mantissa, b_exponent = parts(above)
+    c_mantissa, c_exponent = parts(below)
+    if c_mantissa == 0:
         return None
-    if b_mantissa < 0:
-        a_mantissa, b_mantissa = -a_mantissa, -b_mantissa
-    lifted: int = a_mantissa * 10**_WORKING_DIGITS
-    exponent = a_exponent - b_exponent - _WORKING_DIGITS
-    quotient = _nearest(lifted, b_mantissa)
-    if quotient * b_mantissa != lifted:
+    dividend = a_mantissa * b_mantissa
+    if c_mantissa < 0:
+        dividend, c_mantissa = -dividend, -c_mantissa
+    lifted: int = dividend * 10**_WORKING_DIGITS
+    exponent = a_exponent + b_exponent - c_exponent - _WORKING_DIGITS
+    quotient = _nearest(lifted, c_mantissa)
+    if quotient * c_mantissa != lifted:
         drop = max(0, len(str(abs(quotient))) - QUOTIENT_DIGITS)
         quotient = _nearest(quotient, 10**drop)
         exponent += drop

@@ -95,10 +95,7 @@ class Place:
         if convert is None or value is None or isinstance(value, (bool, str)):
             return value
         shifted = number.plus(value, convert[0]) if convert[0] else value
-        scaled = None if shifted is None else number.times(shifted, convert[1])
-        if scaled is None or convert[2] == 1:
-            return scaled
-        return number.over(scaled, convert[2])
+        return None if shifted is None else number.scaled(shifted, convert[1], convert[2])
 
     def lacking(
         self, known: dict[str, Any], settings: dict[str, Any], touched: dict[str, str]

@@ -87,6 +87,8 @@ def check_channel(row: dict[str, Any]) -> None:
         for item in items:
             if item is not None or key == "to":
                 _number(key, item)
+    if 0 in row.get("to", [0, 1, 1])[1:]:
+        raise ConfigError("to multiplies or divides by 0")
     if "write" in row:
         _row(row["write"], _WRITE)
         for step in row["write"].get("steps", []):

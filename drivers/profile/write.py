@@ -173,8 +173,7 @@ def _setting_bytes(setting: Setting, value: Any) -> bytes:
 def _from_wire(channel: Channel, value: Any) -> Any:
     if channel.convert is None or isinstance(value, (bool, str)):
         return value
-    scaled = number.times(value, channel.convert[2])
-    shifted = None if scaled is None else number.over(scaled, channel.convert[1])
+    shifted = number.scaled(value, channel.convert[2], channel.convert[1])
     result = None if shifted is None else number.minus(shifted, channel.convert[0])
     if result is None:
         raise ConfigError(f"{value} is beyond what channel {channel.id!r} can hold")
