@@ -48,6 +48,8 @@ def read_channel(draft: Draft, section: Section, report: Report) -> None:
     _type(draft, section, report)
     _address(draft, section, report)
     meaning_cpython.read_meaning(draft, section.keys, report)
+    if section.bus == "iec62056" and draft.placed and "unit" in keys:
+        draft.row["says"] = meaning_cpython.spellings(keys["unit"])
     for name in ("round", "hidden", "every"):
         if name in keys:
             draft.row[name] = keys[name]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import units_cpython
 from drivers.profile.number import from_real
-from drivers.profile.text import DECIMAL
+from drivers.profile.text import DECIMAL, plain_unit
 from gateway.core.decimal import Decimal
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ def numeric(draft: Draft) -> bool:
     bits = draft.keys.get("bits")
     one_bit = bits is not None and bits[0] == bits[1]
     return draft.base not in ("bool", "str", "hex") and "flags" not in draft.keys and not one_bit
+
+
+def spellings(unit: str) -> list[str]:
+    """Return every way a meter may spell `unit`, as text.plain_unit leaves it."""
+    known = units_cpython.units()
+    same = [one for one in known if units_cpython.conversion(unit, one) == [0, 1, 1]]
+    return sorted({plain_unit(one) for one in [unit, *same]})
 
 
 def _together(draft: Draft, report: Report) -> None:

@@ -43,6 +43,7 @@ CODES = {
     "W031": "a unit that is not in the registry",
     "W032": "a device category that is not known",
     "W033": "channels that share part of a register",
+    "W034": "a value that another order of bytes would make plausible",
     "W060": "a channel no test touches",
 }
 

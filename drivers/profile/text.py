@@ -24,10 +24,15 @@ DECIMAL_BITS = 64  # what its whole part may have
 SEARCHED_MAX = 256  # characters a pattern is tried on; bounds what it may cost
 
 
+def plain_unit(unit: str) -> str:
+    """Return a unit without what spellings differ in; mW stays another than MW."""
+    return unit[0] + unit[1:].lower() if unit[:1] in ("m", "M") else unit.lower()
+
+
 class Text(Layout):
     """How a value stands in a column: a number, or up to `size` characters; one a channel.
 
-    `match` is a pattern whose group 1 is the value, or ""; `says` are the units it may name.
+    `match` is a pattern whose group 1 is the value, or ""; `says` are the units it may name, plain.
     """
 
     __slots__ = ("match", "says")
@@ -64,7 +69,7 @@ class Text(Layout):
         if text in self.none:
             return None, SENTINEL
         number, star, unit = text.partition("*")
-        if star and self.says and unit.strip() not in self.says:
+        if star and self.says and plain_unit(unit.strip()) not in self.says:
             return None, UNIT_CONFLICT
         try:
             value = parse(number.strip())

@@ -18,6 +18,7 @@ from gateway.core import cbor
 from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import Report, TooMany
 from gateway.core.source_cpython import LIST, SCALAR
+from tools.profile import order_doubt
 from tools.profile.diagnose import Diagnosis, Trial, shown
 from tools.profile.exchange import picture, sound
 
@@ -81,8 +82,11 @@ def _run_case(case: Case, profile: Profile, report: Report, diagnosis: Diagnosis
         if given:
             report.add("E063", case.node, f"nothing was to come of it, but {given[0]} has a value")
         return 1
+    before = report.errors
     for name, node in case.gives.items():
         _compare(name, node, known.get(name), report, diagnosis)
+    if image is not None and report.errors == before:
+        order_doubt.doubt(case, device, image, known, report)
     return len(case.gives)
 
 

@@ -251,6 +251,21 @@ def test_test_that_cannot_be_is_reported(test: str, code: str) -> None:
     assert code in codes(serial("length: 4, ask: '05'", tests=f"tests: [{test}]\n"))
 
 
+def test_a_value_that_only_another_order_makes_look_right_is_doubted() -> None:
+    rows = "a: {at: 0, type: f32, unit: V}, b: {at: 2, type: u32}"
+    words = {"CDAB": "3333 4366 00E6 0000", "ABCD": "4366 3333 0000 00E6"}
+    right = "tests: [{holding: {0: %s}, gives: {a: 230.2, b: 230}}]" % words["ABCD"]
+    assert codes(profile("modbus: {}", rows, right)) == []
+    held = {"a": "4.173798e-08", "b": str(0xE6 << 16)}
+    wrong = "tests: [{holding: {0: %s}, gives: {a: %s, b: %s}}]" % (words["CDAB"], *held.values())
+    report = check(profile("modbus: {}", rows, wrong)).report
+    assert [one.code for one in report.problems] == ["W034", "W034"], report.text()
+    assert [one.hint for one in report.problems] == [
+        "with order CDAB it would be 230.2",
+        "with order CDAB it would be 230",
+    ]
+
+
 @pytest.mark.parametrize("bus", BUSES)
 def test_every_bus_has_a_profile_that_loads(bus: str) -> None:
     sections = {
