@@ -22,6 +22,7 @@ VERBS = {
     "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),
     "explain": ("tools.profile.explain", "from bytes to value, step by step; or what a word means"),
     "doc": ("tools.profile.doc", "a page for each profile, and the catalogue of all"),
+    "new": ("tools.profile.new", "a draft from a register table, or from questions"),
 }
 
 
