@@ -19,18 +19,8 @@ MESSAGES_MAX = 64  # of one profile
 LITERAL_MAX = 2048  # bytes of one frame that a profile spells out; a P1 telegram has 1500
 
 # What drivers.protocol.checksum can compute; a test holds both lists together.
-CHECKS: tuple[str, ...] = (
-    "sum8",
-    "sum16",
-    "neg8",
-    "inv8",
-    "xor8",
-    "crc8",
-    "crc16",
-    "crc16-ccitt",
-    "crc16-x25",
-)
-CHECKS += ("crc32",)
+_SUMS = ("sum8", "sum16", "neg8", "inv8", "xor8")
+CHECKS = _SUMS + ("crc8", "crc16", "crc16-ccitt", "crc16-x25", "crc32")
 LENGTH_TYPES = ("u8", "u16", "u24", "u32")  # of a length that stands in the frame
 FORMATS = ("bthome", "mibeacon")  # of adverts that name each value themselves
 

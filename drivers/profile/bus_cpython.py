@@ -36,6 +36,7 @@ _OF_MESSAGE: tuple[str, ...] = (
 )
 _OF_MESSAGE += ("check", "every")
 _DEFAULTS = ("in", "type", "order", "scale", "every")
+SUM_BYTES = {"sum16": 2, "crc16": 2, "crc16-ccitt": 2, "crc16-x25": 2, "crc32": 4}  # others: 1
 _HOLES = ("addr", "check")  # what the bus fills in; other holes are settings
 # What `in` is where the protocol names each value, and an example of it.
 _IDENTIFIERS = {
@@ -97,6 +98,30 @@ class Section:
     def count(self, base: str, size: int) -> int:
         """Return how many registers or bytes a type takes."""
         return words(base, size) if self.modbus else octets(base, size)
+
+    def furniture(self) -> list[tuple[str, int, int, str]]:
+        """Return what a frame has for itself: (message, first byte, bytes, what it is)."""
+        found = []
+        for row in self.messages if not self.identifies else ():
+            if "as" in row:
+                continue
+            starts = row.get("start", [])
+            if len(starts) == 1:  # of several, which one it is may mean something
+                found.append((row["id"], 0, len(starts[0]), "the start of the frame"))
+            end, size = len(row.get("end", b"")), self.size(row["id"])
+            tail = size or 0  # without a size it counts from the end
+            if end:
+                found.append((row["id"], tail - end, end, "the end of the frame"))
+            if "check" in row:
+                sum_bytes = SUM_BYTES.get(row["check"]["is"], 1)
+                found.append((row["id"], tail - end - sum_bytes, sum_bytes, "the check sum"))
+        return found
+
+    def size(self, table: str) -> int | None:
+        """Return how many bytes a message has, None if that varies."""
+        found = [row for row in self.messages if table == row["id"]]
+        length = found[0].get("length") if found else None
+        return length[0] if isinstance(length, list) and len(length) == 1 else None
 
     def default_type(self, table: str) -> str:
         """Return the type that a compiled channel has if it names none; "" for a decimal number."""

@@ -40,7 +40,7 @@ def check(
             by_id.setdefault(one, draft)
     found = places(profile)
     _circles(found, by_id, report)
-    _overlaps(found, by_id, report)
+    _overlaps(found, by_id, section, report)
     if section.modbus and "base" not in section.keys:
         _reference_numbers(drafts, report)
     _too_wide(profile, found, by_id, report)
@@ -81,22 +81,43 @@ def _circle(name: str, uses: dict[str, set[str]], trail: list[str], done: set[st
     return False
 
 
-def _overlaps(found: list[Place], by_id: dict[str, Draft], report: Report) -> None:
+def _overlaps(
+    found: list[Place], by_id: dict[str, Draft], section: Section, report: Report
+) -> None:
     # The same place twice is fine (bits, or a code beside its words); half of one is not.
-    taken: list[tuple[str, int, int, str]] = []
+    taken: list[tuple[str, int, int, str]] = section.furniture()
     for place in found:
         rare = place.when or place.channel.every_ms == NEVER
-        if place.address is not None and not rare:
-            taken.append((place.channel.table, place.address, place.channel.count, place.id))
+        table, address = place.channel.table, place.address
+        if address is None or rare or section.text(table):
+            continue
+        if address < 0:
+            address += section.size(table) or 0
+        taken.append((table, address, place.channel.count, place.id))
     taken.sort()
     for before, after in pairwise(taken):
         if before[0] != after[0] or before[1] + before[2] <= after[1]:
             continue
-        if before[1:3] != after[1:3]:
-            draft = by_id[after[3]]
-            message = f"register {after[1]} of {after[3]!r} also belongs to {before[3]!r}"
-            line = by_id[before[3]].key.line
-            report.add("W033", draft.place("at"), message, f"see line {line}; is a type too wide?")
+        mine, other = (after, before) if after[3] in by_id else (before, after)
+        if mine[3] in by_id and (before[1:3] != after[1:3] or other[3] not in by_id):
+            _overlap(mine, other, by_id, section, report)
+
+
+def _overlap(
+    mine: tuple[str, int, int, str],
+    other: tuple[str, int, int, str],
+    by_id: dict[str, Draft],
+    section: Section,
+    report: Report,
+) -> None:
+    what = "register" if section.modbus else "byte"
+    shared = max(mine[1], other[1])
+    if other[3] in by_id:
+        whose, hint = repr(other[3]), f"see line {by_id[other[3]].key.line}; is a type too wide?"
+    else:
+        whose, hint = other[3], "is a type too wide?"
+    message = f"{what} {shared} of {mine[3]!r} also belongs to {whose}"
+    report.add("W033", by_id[mine[3]].place("at"), message, hint)
 
 
 def _reference_numbers(drafts: list[Draft], report: Report) -> None:
