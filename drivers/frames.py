@@ -47,6 +47,8 @@ class Frames:
         self.requests = [_request(profile, row, settings) for row in profile.messages]
         self._shapes = [Shape(row) for row in profile.messages]
         self._read = _reader(profile)
+        if profile.bus == "serial":
+            Splitter(self._shapes)  # a line can only be cut into frames whose end shows
 
     def put(
         self, found: Image, frame: bytes, request: bytes | None = None, message: str | None = None
@@ -120,6 +122,7 @@ class Request:
         self.parts = parts
         self._check = check
         self._text = text
+        self._summed = isinstance(parts[-1], str) and parts[-1] == "'check" and check is not None
 
     def build(self, address: bytes) -> bytes:
         """Return the request to the device with this address; ConfigError if it needs no such."""
@@ -141,24 +144,24 @@ class Request:
         if made == sent:
             return ""
         size = self._size()
-        if self.parts[-1:] == ["'check"] and made[:-size] == sent[:-size]:
+        if self._summed and made[:-size] == sent[:-size]:
             return f"{SUM_IS} {_hex(sent[-size:])}, these bytes have {_hex(made[-size:])}"
-        return f"{says} {made.decode()!r}" if self._text else f"{says} {_hex(made)}"
+        return f"{says} {repr(made)[1:] if self._text else _hex(made)}"
 
     def _address(self, sent: bytes) -> bytes:
         """Return what stands in `sent` where the address does, as far as that can be told."""
-        count = len([part for part in self.parts if part == "'addr"])
-        if not count:
+        holes = [part for part in self.parts if isinstance(part, str)]
+        if "'addr" not in holes:
             return b""
         rest = len(sent) - sum([len(part) for part in self.parts if isinstance(part, bytes)])
-        rest -= self._size() * len([part for part in self.parts if part == "'check"])
-        width = min(max(1, rest // count), ADDRESS_MAX)
+        rest -= self._size() * holes.count("'check")
+        width = min(max(1, rest // holes.count("'addr")), ADDRESS_MAX)
         at = 0
         for part in self.parts:
-            if part == "'addr":
-                return sent[at : at + width]
-            at += len(part) if isinstance(part, bytes) else 0
-        return b""
+            if isinstance(part, str):  # the address is the first: a check sum comes after all
+                break
+            at += len(part)
+        return sent[at : at + width]
 
     def _size(self) -> int:
         if self._check is None:

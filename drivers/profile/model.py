@@ -91,7 +91,7 @@ class Channel:
     """
 
     def __init__(self, row: dict[str, Any], profile: Profile, layouts: dict[str, Layout]) -> None:
-        sound.check_channel(row)
+        sound.check_channel(row, profile.bus)
         self.id: str = row["id"]
         self.of: Any = row.get("of")
         self.step: int = row.get("step", 0)
@@ -134,7 +134,7 @@ class Setting:
     """What a technician chooses: a number by `name`, written to the device if it has `at`."""
 
     def __init__(self, row: dict[str, Any], bus_name: str = bus.MODBUS) -> None:
-        sound.check_setting(row)
+        sound.check_setting(row, bus_name)
         self.name: str = row["id"]
         self.at: int | None = row.get("at")
         self.table: str = row.get("in", HOLDING)

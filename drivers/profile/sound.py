@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile import expr
-from drivers.profile.bus import EVERY_MAX_MS, OFFSET_MAX, WAIT_MAX_MS
+from drivers.profile.bus import EVERY_MAX_MS, MODBUS, OFFSET_MAX, WAIT_MAX_MS
 from drivers.profile.folded import CHANNELS_MAX
 from gateway.core.decimal import Decimal
 from gateway.core.errors import ConfigError
@@ -51,13 +51,13 @@ def check_profile(document: dict[str, Any]) -> None:
         _row(group, _GROUP)
         _array(group["of"])
     for step in document.get("setup", []):
-        _check_step(step)
+        _check_step(step, document["bus"])
     if "identify" in document:
         expr.check(document["identify"])
 
 
-def check_channel(row: dict[str, Any]) -> None:
-    """Raise ConfigError unless the row of a channel is sound."""
+def check_channel(row: dict[str, Any], bus: str) -> None:
+    """Raise ConfigError unless the row of a channel is sound on `bus`."""
     _row(row, _CHANNEL)
     _array(row.get("of"))
     _wanted("unit", row.get("unit", ""), str)
@@ -91,25 +91,31 @@ def check_channel(row: dict[str, Any]) -> None:
         raise ConfigError("to multiplies or divides by 0")
     if "write" in row:
         _row(row["write"], _WRITE)
+        if bus != MODBUS and "steps" not in row["write"]:
+            raise ConfigError("nothing says what a write sends")
         for step in row["write"].get("steps", []):
-            _check_step(step)
+            _check_step(step, bus)
 
 
-def check_setting(row: dict[str, Any]) -> None:
-    """Raise ConfigError unless the row of a setting is sound."""
+def check_setting(row: dict[str, Any], bus: str) -> None:
+    """Raise ConfigError unless the row of a setting is sound on `bus`."""
+    if bus != MODBUS and "at" in row:
+        raise ConfigError(f"{bus} has no registers for settings")
     _row(row, _STEP)
     if "map" in row:
         _labels("map", row["map"])
     _wanted("default", row.get("default", 0), (bool, int, str, Decimal))
 
 
-def _check_step(row: dict[str, Any]) -> None:
+def _check_step(row: dict[str, Any], bus: str) -> None:
     _row(row, _STEP)
-    if "send" in row:
+    if bus != MODBUS:
         from drivers.profile import sound_bus
 
         sound_bus.check_parts(row["send"])
-    if "send" not in row or "value" in row:
+    elif "send" in row or "at" not in row:
+        raise ConfigError("a step of Modbus writes a register")
+    if bus == MODBUS or "value" in row:
         expr.check(row["value"])
     if "if" in row:
         expr.check(row["if"])

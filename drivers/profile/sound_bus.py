@@ -58,7 +58,9 @@ def check_bus(document: dict[str, Any]) -> None:
 
 
 def check_parts(parts: Any) -> None:
-    """Raise ConfigError unless this is bytes with holes, as in an `ask`."""
+    """Raise ConfigError unless this is bytes with holes, as in an `ask`, and not nothing."""
+    if parts == []:
+        raise ConfigError("nothing is sent")
     for part in _list("what is sent", parts, LITERAL_MAX):
         if isinstance(part, str):
             if part[:1] != "'" or len(part) < 2:
@@ -72,7 +74,8 @@ def _message(row: dict[str, Any]) -> None:
         _text(key, row["id"] if key == "id" else row.get(key, ""))
     if row.get("as", "text") != "text":
         raise ConfigError(f"a message is {row['as']!r}")
-    check_parts(row.get("ask", []))
+    if "ask" in row:
+        check_parts(row["ask"])
     _whole("every", row.get("every", 0), -1, EVERY_MAX_MS)
     for start in _list("start", row.get("start", []), ITEMS_MAX):
         _bytes("start", start)

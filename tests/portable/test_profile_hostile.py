@@ -1,7 +1,8 @@
+from drivers.frames import Frames, write_request
 from drivers.profile.model import Image, load
 from gateway.core import cbor
 from gateway.core.decimal import parse
-from gateway.core.errors import BadReply, ConfigError
+from gateway.core.errors import BadReply, ConfigError, Refused
 
 
 def test_profile_no_wrong_value_anywhere_passes_and_then_fails_at_the_device():
@@ -47,6 +48,69 @@ def test_profile_no_wrong_value_anywhere_passes_and_then_fails_at_the_device():
             except (BadReply, ConfigError):
                 broken += 1
     assert broken > 500, broken
+
+
+MESSAGE = {
+    "id": "p",
+    "ask": [b"\x01", "'addr", "'s", "'check"],
+    "every": 1000,
+    "start": [b"\x01", b"\x02"],
+    "bytes": [[1, b"\x00"], [-1, b"\x09"]],
+    "length": {"at": 2, "type": "u8", "plus": 1, "order": "DCBA"},
+    "end": b"\x09",
+    "check": {"is": "sum8", "from": 1, "seed": 2},
+}
+
+
+def test_profile_no_wrong_value_of_messages_passes_and_then_fails_at_the_device():
+    steps = [{"send": [b"\x05", "'value", "'check"], "value": ["x"], "type": "u16", "wait": 5}]
+    rows = [
+        {"id": "a", "in": "p", "at": -3, "type": "u16", "write": {"steps": steps}},
+        {"id": "b#", "of": [1, 2], "at": 1, "step": 1, "if": ["a", 0, ">="]},
+        {"id": "c", "in": "q", "at": 1, "match": "T=([0-9.]+)", "none": ["-"]},
+        {"id": "d", "in": "q", "at": 0, "type": "str3"},
+    ]
+    text = {"id": "q", "as": "text", "split": ",", "end": b"\n", "length": {"min": 2, "max": 90}}
+    document = {"tidegate": 1, "name": "X", "every": 10000, "bus": "serial", "channels": rows}
+    document.update({"messages": [MESSAGE, text], "settings": [{"id": "s", "default": 1}]})
+    document["line"] = {"wake": [b"\xfe", 100], "sleep": b"\xff"}
+    document["setup"] = [{"send": [b"P", "'s"], "as": "text", "if": ["s", 1, "=="]}]
+    data = cbor.encode(document)
+    use_frames(load(data))
+    broken = 0
+    for path in paths(document):
+        for value in (None, -1, 1 << 40, "x", "", b"", b"xyz", [], [5, 2], {}, parse("0.5"), True):
+            mutant = cbor.decode(data)
+            place = mutant
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            try:
+                use_frames(load(cbor.encode(mutant)))
+            except (BadReply, ConfigError):
+                broken += 1
+    assert broken > 500, broken
+
+
+def use_frames(found):
+    """Do all that an agent will do with a profile of frames."""
+    one = found.device()
+    frames = Frames(found, one.settings)
+    for request in frames.asks():
+        request.refusal(b"\x01\x07\x01\x09")
+        request.build(b"\x07")
+    image = Image()
+    for frame in (b"\x01\x00\x04\x07\x09", b"R1,T=2.5 C\n", b""):
+        try:
+            frames.put(image, frame)
+        except (BadReply, Refused):
+            pass
+    for period in one.periods() + [0]:
+        one.fields(period)
+    known = {}
+    one.decode(image, known)
+    for step in one.setup_steps(known, image) + one.write("a", 1, known):
+        write_request(found, step).build(b"\x07")
 
 
 def paths(node, before=()):
