@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from drivers.protocol.telegram import Telegram
 
 UNUSED = "not used"
+_SHOWN_MAX = 64  # bytes of a telegram; what it holds follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +164,21 @@ def _telegram(
         telegram = _read(profile, case, frame)
     except TidegateError:
         return []
-    parts = [Part(_text(frame), "the whole frame", len(frame))]
+    whole = frame[:_SHOWN_MAX]
+    cut = f" and {len(frame) - len(whole)} bytes more" if len(frame) > len(whole) else ""
+    parts = [Part(_text(whole), f"the whole frame{cut}", len(frame))]
+    unused = 0
     for name, held in telegram.items:
         mine = [place for place in standing_at if place.channel.table == name]
         if isinstance(held, bytes):
-            told = "; ".join(told_of(place, known) for place in mine) or UNUSED
-            parts.append(Part(_hex(held), f"{name}: {told}", 0))
-            continue
-        for one in _columns(held, mine, known):
-            parts.append(Part(one.shown, f"{name}: {one.means}" if name else one.means, 0))
-    return parts
+            told = "; ".join(told_of(place, known) for place in mine)
+            found = [Part(_hex(held), told or UNUSED, 0)]
+        else:
+            found = _columns(held, mine, known)
+        unused += sum(one.means == UNUSED for one in found)
+        used = [one for one in found if one.means != UNUSED]
+        parts += [Part(one.shown, f"{name}: {one.means}" if name else one.means, 0) for one in used]
+    return [*parts, Part("…", f"values that are {UNUSED}: {unused}", 0)] if unused else parts
 
 
 def _read(profile: Profile, case: Case, frame: bytes) -> Telegram:

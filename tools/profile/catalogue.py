@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tools.profile.markup import Inline, Piece
 
 INDEX = "README.md"
+_MAKERS_MAX = 8  # of one category, on the first page of the repository
 # Where a page of docs/devices/<maker>/ finds the profiles.
 _SOURCE = "../../../profiles/{}.yaml"
 _WRITTEN = "Written by `tidegate profile doc --all`, from the profiles and nothing else."
@@ -93,7 +94,9 @@ def summary(found: Sequence[Subject]) -> str:
         makers = sorted({one.written("maker") for one in members if one.written("maker")})
         anchor = category(kind).lower().replace(" ", "-")
         target = f"docs/devices/{INDEX}#{anchor}"
-        rows.append([link(category(kind), target), str(len(members)), ", ".join(makers)])
+        more = len(makers) - _MAKERS_MAX
+        told = ", ".join(makers[:_MAKERS_MAX]) + (f" and {more} more" if more > 0 else "")
+        rows.append([link(category(kind), target), str(len(members)), told])
     made = Page("")
     made.add(Table(["category", "devices", "makers"], rows))
     return made.markdown().partition("\n\n")[2]

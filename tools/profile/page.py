@@ -93,7 +93,8 @@ class Subject:
 
 def category(kind: str) -> str:
     """Return a device category as people write it."""
-    return kind.replace("_", " ").capitalize() or "Other"
+    shown = kind.replace("_", " ").capitalize() or "Other"
+    return shown.replace("Pv ", "PV ")
 
 
 def page(subject: Subject, languages: Sequence[str], source: str) -> Page:
@@ -316,7 +317,7 @@ def _example(shown: Example) -> list[Any]:
         rows: list[list[Inline]] = [[code(part.shown), part.means] for part in parts[:_PARTS_MAX]]
         left = parts[_PARTS_MAX:]
         if left:
-            rows.append(["…", f"{sum(part.size for part in left)} more bytes"])
+            rows.append(["…", f"{len(left)} more like these"])
         blocks.append(Table([heading, ""], rows))
     return blocks
 

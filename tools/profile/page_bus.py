@@ -28,7 +28,7 @@ _NAMES = {
     "mbus": "M-Bus",
     "driver": "Driver",
 }
-_WIRED = tuple(name for name in _NAMES if name not in ("ble", "driver"))
+_OWN_LINES = ("modbus", "serial")  # whose speed is the device's choice
 MESSAGES = ("message", "asked by", "begins", "length", "ends", "check", "every")
 
 
@@ -41,9 +41,12 @@ def line(document: dict[str, Any]) -> str:
     """Return the bus and its line: "Modbus, 9600 8N1, factory address 1"."""
     told, bus = document.get("line", {}), document["bus"]
     parts = [bus_name(bus)]
-    if bus in _WIRED:
-        letter = {"none": "N", "even": "E", "odd": "O"}[told.get("parity", "none")]
+    if bus in _OWN_LINES:
+        letter = told.get("parity", "none")[0].upper()
         parts.append(f"{told.get('baud', 9600)} {told.get('data', 8)}{letter}{told.get('stop', 1)}")
+    else:  # the standard says what the profile does not
+        parts += [f"{told['baud']} baud"] if "baud" in told else []
+        parts += [f"{told['parity']} parity".replace("none", "no")] if "parity" in told else []
     if bus == MODBUS or "unit" in document:
         parts.append(f"factory address {document.get('unit', 1)}")
     for key, words in (("max", "at most {} registers a request"), ("gap", "gaps of {} readable")):

@@ -13,6 +13,7 @@ from gateway.__main__ import main
 from tools.profile import catalogue, doc
 from tools.profile.annotate import example
 from tools.profile.given import find
+from tools.profile.page import Subject
 
 PROBE = """\
 # Source: Acme, "WL200 manual", page 7;
@@ -61,6 +62,11 @@ def probe(tmp_path: Path) -> Path:
     path = folder / "wl200.yaml"
     path.write_text(PROBE)
     return path
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Subject]:
+    return catalogue.subjects()
 
 
 def documented(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -164,13 +170,18 @@ def test_doc_example_is_made_from_registers_where_no_test_has_frames(tmp_path: P
 
 
 def test_doc_of_all_writes_checks_and_clears(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    found: list[Subject],
 ) -> None:
+    some = [one for one in found if one.name in ("eastron/sdm630", "keller/36xw")]
+    monkeypatch.setattr(catalogue, "subjects", lambda: some)
     assert main(["profile", "doc", "--all", "--check", "-o", str(tmp_path)]) == 1
     assert "docs/devices/README.md: is missing" in capsys.readouterr().out
     assert main(["profile", "doc", "--all", "-o", str(tmp_path)]) == 0
     devices = tmp_path / "docs/devices"
-    assert len(list(devices.glob("*/*.md"))) == len(list(doc.ROOT.glob("profiles/*/*.yaml")))
+    assert len(list(devices.glob("*/*.md"))) == 2
     (devices / "acme").mkdir()
     (devices / "acme/gone.md").write_text("x")
     (devices / "eastron/sdm630.md").write_text("x")
@@ -186,8 +197,7 @@ def test_doc_of_all_writes_checks_and_clears(
     assert main(["profile", "doc", "--all", "--check", "-o", str(tmp_path)]) == 0
 
 
-def test_doc_index_leads_to_every_page_four_ways() -> None:
-    found = catalogue.subjects()
+def test_doc_index_leads_to_every_page_four_ways(found: list[Subject]) -> None:
     text = catalogue.index(found).markdown()
     for one in found:
         links = re.findall(rf"\]\({re.escape(one.name)}\.md\)", text)
@@ -196,8 +206,8 @@ def test_doc_index_leads_to_every_page_four_ways() -> None:
     assert len(found) >= 100
 
 
-def test_doc_links_of_all_pages_lead_somewhere() -> None:
-    pages = catalogue.pages(catalogue.subjects())
+def test_doc_links_of_all_pages_lead_somewhere(found: list[Subject]) -> None:
+    pages = catalogue.pages(found)
     seen = 0
     for name, text in pages.items():
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
