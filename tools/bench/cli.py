@@ -18,6 +18,8 @@ BENCHES = {
     "buffer": "bytes and syncs per commit, CPU per reading, recovery time",
     "uplink": "bytes on the wire and CPU per reading",
     "fusion": "readings the reference platform commits per second",
+    "mutants": "mistakes in profiles: the share whose cause check, test and try name",
+    "profile": "check time, compiled size and a board's heap over all profiles",
     "footprint": "start-up times and the agent's memory",
 }
 # The same for those that measure the folders they are given; the module, as import is a keyword.
