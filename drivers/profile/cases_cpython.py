@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import form_cpython, schema
 from drivers.profile.address_cpython import wire_address
+from drivers.profile.elsewhere_cpython import meant
 from drivers.profile.frame_cpython import hex_bytes
 from drivers.profile.image import BIT_TABLES, TABLES, width
 from gateway.core.report_cpython import near
@@ -97,6 +98,8 @@ def _check_form(case: Case, keys: dict[str, Any], report: Report) -> None:
         if keys["write"].kind != MAP or len(keys["write"].pairs) != 1:
             report.add("E060", keys["write"], "one channel and its value is wanted here")
         return
+    if gives is None and meant(node, "gives"):
+        return  # one mistake is one problem
     if gives is None:
         report.add("E060", node, "the test does not say what the bytes give")
     elif gives.kind == SCALAR and gives.text == "nothing":
@@ -124,6 +127,8 @@ def _check_bytes(case: Case, keys: dict[str, Any], section: Section, report: Rep
     # One mistake is one problem: bytes that are there but wrong have been reported.
     written = [key for key in ("sent", "received", *TABLES) if node.get(key) is not None]
     if [key for key in written if key not in keys or not _bytes_of(case, key)]:
+        return
+    if meant(node, "sent") or meant(node, "received"):
         return
     if (case.sent or section.modbus) and len(case.sent) != len(case.received):
         hint = "Modbus answers hold no address: the request tells it" if section.modbus else ""
@@ -161,7 +166,7 @@ def _expected(node: Node, names: Names, report: Report) -> dict[str, Node]:
     for key, value in node.pairs:
         if key.text in names.channels:
             found[key.text] = value
-        elif names.channels:  # with none at all, that is what is wrong
+        elif names.channels and not names.refused(key.text):  # else that is what is wrong
             hint = near(key.text, names.channels)
             report.add("E061", key, f"there is no channel {key.shown}", hint)
     return found

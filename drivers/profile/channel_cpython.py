@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from drivers.profile import bus, form_cpython, meaning_cpython, regex, schema
 from drivers.profile.address_cpython import wire_address
 from drivers.profile.decode import arrange, split_type
-from drivers.profile.elsewhere_cpython import meant_at
+from drivers.profile.elsewhere_cpython import meant
 from drivers.profile.image import BIT_TABLES
 from drivers.profile.text import DECIMAL
 from gateway.core.source_cpython import MAP
@@ -55,6 +55,11 @@ def read_channel(draft: Draft, section: Section, report: Report) -> None:
             draft.row[name] = keys[name]
 
 
+def _tried(node: Node) -> Node | None:
+    """Where the place of a channel was meant to be said, though wrongly."""
+    return node.get("at") or meant(node, "at")
+
+
 def _only_at(node: Node) -> bool:
     return node.get("at") is not None and node.get("in") is None
 
@@ -76,7 +81,7 @@ def _type(draft: Draft, section: Section, report: Report) -> None:
     draft.base, draft.size = split_type(name) if name else (DECIMAL, 64)
     if not draft.placed:
         for key in _OF_A_PLACE:
-            if key in keys and not draft.by_steps:
+            if key in keys and not draft.by_steps and not _tried(draft.node):
                 message = f"'{key}' needs a register: 'at' is missing"
                 report.add("E023", draft.node.key(key), message)
         if not draft.by_steps:
@@ -116,8 +121,7 @@ def _address(draft: Draft, section: Section, report: Report) -> None:
         _match(draft, section, report)
     if "at" not in keys:
         # One mistake is one problem: an 'at' that is wrong or misspelt has been reported.
-        tried = [key for key, _ in draft.node.pairs if meant_at(key.text)]
-        given = tried or draft.node.get("at") or draft.node.get("calc")
+        given = _tried(draft.node) or draft.node.get("calc") or draft.node.get("channels")
         if not given and not draft.by_steps and draft.node.kind == MAP:
             hint = "'at' says where it stands, 'calc' how it follows from others"
             message = f"channel {draft.key.shown} has neither at nor calc"

@@ -11,6 +11,7 @@ from drivers.profile import cases_cpython, form_cpython, graph_cpython, schema
 from drivers.profile.bus_cpython import read_section
 from drivers.profile.channel_cpython import read_channel
 from drivers.profile.draft_cpython import Draft, Group
+from drivers.profile.elsewhere_cpython import meant
 from drivers.profile.expr_cpython import BadExpression, UnknownName, compile_text
 from drivers.profile.model import FORMAT
 from drivers.profile.names_cpython import Names, Pattern, expand, pattern
@@ -99,8 +100,7 @@ class _Checker:
         """Return the compiled document; it is of use only if nothing was reported."""
         keys = self.keys
         for name in schema.REQUIRED:
-            misspelt = [key for key, _ in self.root.pairs if near(key.text, [name])]
-            if name not in keys and self.root.get(name) is None and not misspelt:
+            if name not in keys and self.root.get(name) is None and not meant(self.root, name):
                 hint = _MISSING.get(name, "")
                 self.report.add("E013", self.root, f"the profile has no '{name}'", hint)
         self._category()
@@ -130,7 +130,11 @@ class _Checker:
         kind = self.keys.get("kind")
         if kind and kind not in schema.CATEGORIES:
             place = self.root.get("kind") or self.root
-            hint = near(kind, schema.CATEGORIES) or f"known: {', '.join(schema.CATEGORIES)}"
+            words = set(kind.split("_"))
+            alike = [one for one in schema.CATEGORIES if words & set(one.split("_"))]
+            hint = (
+                near(kind, schema.CATEGORIES) or f"known: {', '.join(alike or schema.CATEGORIES)}"
+            )
             self.report.add("W032", place, f"device category {kind!r} is not known", hint)
 
     def _read_channels(self) -> None:
@@ -145,6 +149,7 @@ class _Checker:
         for key, value in node.pairs:
             made = pattern(key, self.report)
             if made is None:
+                self._look_into(key, value)
                 continue
             if value.kind == MAP and value.get("channels") is not None:
                 more = self._read_group(key, value, made)
@@ -152,6 +157,14 @@ class _Checker:
                 more = self._read_channel(key, value, made, None)
             if not more:
                 return
+
+    def _look_into(self, key: Node, value: Node) -> None:
+        """Report what else is wrong with a channel whose key is no id."""
+        self.names.refuse(key)
+        if value.kind == MAP and value.get("channels") is None:
+            read_channel(
+                Draft(key, value, Pattern("", None, [""]), None), self.section, self.report
+            )
 
     def _read_group(self, key: Node, node: Node, made: Pattern) -> bool:
         table = tuple(row for row in schema.CHANNEL if row[0] in schema.GROUP)
@@ -249,7 +262,8 @@ class _Checker:
             code = compile_text(node.text, name)
         except BadExpression as error:
             number = "E041" if isinstance(error, UnknownName) else "E040"
-            self.report.add(number, node.inside(error.offset), str(error))
+            if not self.names.refused(node.text[error.offset :]):
+                self.report.add(number, node.inside(error.offset), str(error))
             return [0]
         self._check_labels(node, code)
         return code

@@ -6,9 +6,13 @@ Knows words; knows no file. Every function returns a hint, or "" if it has none.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from drivers.profile import schema
 from gateway.core.report_cpython import near
+
+if TYPE_CHECKING:
+    from gateway.core.source_cpython import Node
 
 # Their word and ours; ours may be several, the first that may stand in the place counts.
 _KEYS = """
@@ -69,13 +73,14 @@ _PLACES = (
     ("a setting", schema.SETTING),
     ("the profile itself", schema.PROFILE),
 )
+_OURS = {key for _, table in _PLACES for key, _, _ in table}
 
 
 def key_hint(word: str, known: dict[str, str]) -> str:
     """Return what a key that none of `known` is may have meant, or where it belongs."""
     if word.isdigit():
         return "decimals have a point, not a comma"
-    for ours in KEYS.get(word.lower().replace("-", "_"), ()):
+    for ours in KEYS.get(_bare(word), ()):
         if ours in known:
             return f"did you mean '{ours}'?"
     for place, table in _PLACES:
@@ -84,9 +89,13 @@ def key_hint(word: str, known: dict[str, str]) -> str:
     return near(word.lower(), known) or f"here may stand: {', '.join(sorted(known))}"
 
 
-def meant_at(word: str) -> bool:
-    """Return whether a key is another format's word for `at`."""
-    return KEYS.get(word.lower()) == ["at"]
+def meant(node: Node, ours: str) -> Node | None:
+    """Return the key of a map that is another word for `ours`, or a slip of the pen."""
+    for key, _ in node.pairs:
+        slip = key.text not in _OURS and near(key.text, [ours])
+        if slip or ours in KEYS.get(_bare(key.text), ()):
+            return key
+    return None
 
 
 def value_hint(text: str, words: list[str]) -> str:
@@ -119,3 +128,23 @@ def time_hint(text: str) -> str:
         return ""
     number, unit = found.groups()
     return f"did you mean '{number}{_SHORT.get(unit.lower(), unit)}'?"
+
+
+def number_hint(text: str) -> str:
+    """Return the number that may be meant by a text."""
+    if text.isdigit():
+        return "without quotes"
+    if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
+        return f"write {text.replace(',', '.')}"
+    found = re.match(r"-?[0-9.]+", text)
+    return f"write {found.group()}" if found else ""
+
+
+def range_hint(text: str) -> str:
+    """Return the range that may be meant by 0-100, 0 to 100 or [0, 100]."""
+    found = re.fullmatch(r"\[?(-?[0-9.]+) *(?:-|–|~|,|:|to|\.\.\.) *(-?[0-9.]+)\]?", text)
+    return f"write {found.group(1)}..{found.group(2)}" if found else ""
+
+
+def _bare(word: str) -> str:
+    return word.lower().replace("-", "_")

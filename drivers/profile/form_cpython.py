@@ -29,10 +29,12 @@ def read(
     A "node" form is returned as the node itself; a value that is wrong is left out. `mode` says
     how bytes are written: a form that ends in `hex` is read so.
     """
-    if node.kind != MAP:
-        report.add("E011", node, f"{what} must be a map of keys, not {node.shown}")
-        return {}
     forms = {key: form for key, form, _ in table}
+    if node.kind != MAP:
+        first = [key for key in ("at", "baud") if key in forms and isinstance(node.value, int)]
+        hint = f"write {{{first[0]}: {node.text}}}" if first else ""
+        report.add("E011", node, f"{what} must be a map of keys, not {node.shown}", hint)
+        return {}
     found: dict[str, Any] = {}
     for key, value in node.pairs:
         form = forms.get(key.text)

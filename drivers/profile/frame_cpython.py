@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from drivers.profile.bus import CHECKS, LITERAL_MAX, OFFSET_MAX
+from drivers.profile.elsewhere_cpython import number_hint, value_hint
 from drivers.profile.values_cpython import BAD, readable, wrong
-from gateway.core.report_cpython import near
 from gateway.core.source_cpython import LIST, MAP, SCALAR
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _length(node: Node, _argument: str, report: Report) -> Any:
     sizes = [item.value for item in items]
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= OFFSET_MAX + 1:
-            return wrong(node, "a length such as 10, [10, 32], 8..40 or {at: 2}", report)
+            hint = number_hint(node.text)
+            return wrong(node, "a length such as 10, [10, 32], 8..40 or {at: 2}", report, hint)
     if not 0 < len(sizes) <= MARKS_MAX:
         return wrong(node, f"1 to {MARKS_MAX} lengths", report)
     return sorted(set(sizes))
@@ -120,7 +121,7 @@ def _length(node: Node, _argument: str, report: Report) -> Any:
 def _check(node: Node, _argument: str, report: Report) -> Any:
     if node.kind != SCALAR or node.text not in CHECKS:
         wanted = f"one of {', '.join(CHECKS)}"
-        return wrong(node, wanted, report, near(node.text.lower(), CHECKS))
+        return wrong(node, wanted, report, value_hint(node.text, list(CHECKS)))
     return {"is": node.text}
 
 

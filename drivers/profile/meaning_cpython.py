@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from drivers.profile import units_cpython
 from drivers.profile.number import from_real
 from drivers.profile.text import DECIMAL, plain_unit
+from drivers.profile.vocabulary_cpython import doubt
 from gateway.core.decimal import Decimal
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def read_meaning(draft: Draft, defaults: dict[str, Any], report: Report) -> None
     _together(draft, report)
     _number(draft, defaults, report)
     _unit(draft, report)
+    keys = draft.keys
+    told = doubt(draft.folded, keys.get("unit", ""), keys.get("kind", ""))
+    if told and not keys.get("hidden"):
+        place = "kind" if "kind" in keys and "of kind" in told else "unit"
+        report.add("W035", draft.place(place), told)
 
 
 def numeric(draft: Draft) -> bool:

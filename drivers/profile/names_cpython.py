@@ -22,6 +22,8 @@ KEY_MAX = 1024  # characters, arrays included: YAML's own limit for a simple key
 _KEY = re.compile(r"([a-z][a-z0-9_]*|)(?:\[([^\]]*)\])?([a-z0-9_]*)")
 _SPAN = re.compile(r"([0-9]{1,3})\.\.([0-9]{1,3})")
 _SUFFIX = re.compile(r"[a-z0-9_]+")
+_OWN_NUMBER = ("value", "val", "raw", "reading", "v")
+NAMES_SHOWN = 8  # of the names an expression may use
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -45,6 +47,9 @@ def pattern(key: Node, report: Report) -> Pattern | None:
     found = _KEY.fullmatch(key.text) if len(key.text) <= KEY_MAX else None
     if not found or not (found.group(1) or found.group(2)):
         hint = "small letters, digits and _, with one array part: voltage_l[1..3]"
+        likely = _plain(key.text)
+        if _ID.fullmatch(likely) and "[" not in key.text and key.text.isascii():
+            hint = f"did you mean '{likely}'?"
         report.add("E021", key, f"{key.shown} is no channel id", hint)
         return None
     head, spec, tail = found.groups()
@@ -68,6 +73,7 @@ class Names:
         self.settings: set[str] = set()
         self.stored: set[str] = set()  # the same with %, and # too, still standing for suffixes
         self.labels: dict[str, set[str]] = {}  # expanded id to the words its map can give
+        self._refused: set[str] = set()  # what stands before the array in keys that are no id
 
     def add(
         self, key: Node, folded: str, groups: list[str], suffixes: list[str], report: Report
@@ -84,6 +90,14 @@ class Names:
                 report.add("E022", key, message, f"see line {self.channels[one]}")
             self.channels[one] = key.line
         return True
+
+    def refuse(self, key: Node) -> None:
+        """Note a key that is no id: what speaks of it is not wrong as well."""
+        self._refused.add(_plain(key.text.partition("[")[0]))
+
+    def refused(self, name: str) -> bool:
+        """Return whether a name may be that of a key that was no id."""
+        return any(one and _plain(name).startswith(one) for one in self._refused)
 
     def resolve(self, name: str, offset: int, group: str, suffixes: list[str], x: bool) -> str:
         """Return how `name` is stored in a channel's expression; UnknownName if it is none.
@@ -110,6 +124,10 @@ class Names:
             return name
         known = [*self.channels, *self.settings]
         hint = near(missing[0], known)
+        if missing[0] in _OWN_NUMBER and x:
+            hint = "x is this channel's own number"
+        elif not hint and 0 < len(known) <= NAMES_SHOWN:
+            hint = f"there are: {', '.join(known)}"
         raise UnknownName(f"unknown name {missing[0]!r}" + (f"; {hint}" if hint else ""), offset)
 
 
@@ -132,8 +150,20 @@ def _array(key: Node, head: str, spec: str, tail: str, report: Report) -> Patter
         if len(set(words)) == len(words) <= CHANNELS_MAX:
             return Pattern(folded, list(words), words)
     hint = "write [1..3] or [a,b,c]"
+    dash = re.fullmatch(r" *([0-9]+) *[-:] *([0-9]+) *", spec)
+    if dash:
+        hint = f"did you mean [{dash.group(1)}..{dash.group(2)}]?"
+    elif span:
+        turned = int(span.group(1)) >= int(span.group(2))
+        hint = "the lower number goes first" if turned else f"at most {CHANNELS_MAX} channels"
+    elif len(set(words)) < len(words):
+        hint = "each word stands once"
     report.add("E021", key, f"[{spec}] is no array part", hint)
     return None
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "_", text.lower())
 
 
 def _why_not(name: str) -> str:

@@ -44,6 +44,7 @@ CODES = {
     "W032": "a device category that is not known",
     "W033": "channels that share part of a register",
     "W034": "a value that another order of bytes would make plausible",
+    "W035": "a well-known id with a unit or kind that others by this name do not have",
     "W060": "a channel no test touches",
 }
 

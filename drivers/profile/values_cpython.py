@@ -84,7 +84,7 @@ def _yes(node: Node, _argument: str, report: Report) -> Any:
 def _number(node: Node, _argument: str, report: Report) -> Any:
     value = node.value
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        return wrong(node, "a number", report, _number_hint(node.text))
+        return wrong(node, "a number", report, elsewhere_cpython.number_hint(node.text))
     if _doubtful(node.text):
         return wrong(node, "a number without leading zeros", report, "write 0x… for hexadecimal")
     if not _fits(value):
@@ -145,7 +145,12 @@ def _every(node: Node, _argument: str, report: Report) -> Any:
 def _bits(node: Node, _argument: str, report: Report) -> Any:
     found = re.fullmatch(r"([0-9]{1,2})(?:\.\.([0-9]{1,2}))?", node.text)
     if node.kind != SCALAR or not found:
-        return wrong(node, "a bit such as 3, or bits such as 4..7", report, _dots(node.text))
+        return wrong(
+            node,
+            "a bit such as 3, or bits such as 4..7",
+            report,
+            elsewhere_cpython.range_hint(node.text),
+        )
     low = int(found.group(1))
     high = low if found.group(2) is None else int(found.group(2))
     if not low <= high <= 63:
@@ -162,25 +167,15 @@ def _range(node: Node, _argument: str, report: Report) -> Any:
         if not _fits(pair[0]) or not _fits(pair[1]):
             raise ValueError(node.text)
     except (ValueError, IndexError):
-        return wrong(node, "a range such as 0..100 or -40..85", report, _dots(node.text))
+        return wrong(
+            node,
+            "a range such as 0..100 or -40..85",
+            report,
+            elsewhere_cpython.range_hint(node.text),
+        )
     if pair[0] is not None and pair[1] is not None and not less(pair[0], pair[1]):
         return wrong(node, "the lower end before the higher", report, f"write {high}..{low}")
     return pair
-
-
-def _number_hint(text: str) -> str:
-    if text.isdigit():
-        return "without quotes"
-    if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
-        return f"write {text.replace(',', '.')}"
-    found = re.match(r"-?[0-9.]+", text)
-    return f"write {found.group()}" if found else ""
-
-
-def _dots(text: str) -> str:
-    """The range that may be meant by 0-100, 0 to 100, [0, 100]."""
-    found = re.fullmatch(r"\[?(-?[0-9.]+) *(?:-|–|~|,|:|to|\.\.\.) *(-?[0-9.]+)\]?", text)
-    return f"write {found.group(1)}..{found.group(2)}" if found else ""
 
 
 def _raws(node: Node, _argument: str, report: Report) -> Any:

@@ -111,7 +111,8 @@ def load_source(text: str, name: str) -> Source:
     source = Source(name, text)
     size = len(text.encode("utf-8", "replace"))
     if size > SIZE_MAX:
-        source.report.add("E001", _START, f"{size} bytes are more than the {SIZE_MAX} allowed")
+        message = f"{size} bytes are more than the {SIZE_MAX} allowed"
+        source.report.add("E001", _START, message, "remarks count too")
         return source
     try:
         events = yaml.parse(text, Loader=_PARSER)
