@@ -190,12 +190,35 @@ def _settings(old: Facts, new: Facts) -> list[Change]:
 
 
 def _whole(old: Facts, new: Facts) -> list[Change]:
-    found = []
-    apart = ("channels", "groups", "settings", "every", "tidegate")
+    found = _messages(old.get("messages", []), new.get("messages", []))
+    apart = ("channels", "groups", "settings", "messages", "every", "tidegate")
     for key in sorted({*old, *new}.difference(apart)):
         level = MAJOR if key == "bus" else PATCH if key in _QUIET_KEYS else MINOR
-        found += _if_other(level, "", key, old.get(key), new.get(key))
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += _keys(level, "", before, after)
+        else:
+            found += _if_other(level, "", key, before, after)
     return found
+
+
+def _messages(old: list[Facts], new: list[Facts]) -> list[Change]:
+    before, after = ({row["id"]: row for row in rows} for rows in (old, new))
+    found = []
+    for name in sorted({*before, *after}):
+        subject = f"message {name}" if name else "the message"
+        if name in before and name in after:
+            found += _keys(MINOR, subject, before[name], after[name])
+        else:
+            found += _if_other(MINOR, subject, "it", before.get(name), after.get(name))
+    return found
+
+
+def _keys(level: str, subject: str, old: Facts, new: Facts) -> list[Change]:
+    keys = sorted({*old, *new})
+    return [
+        one for key in keys for one in _if_other(level, subject, key, old.get(key), new.get(key))
+    ]
 
 
 def _if_other(level: str, subject: str, what: str, old: Any, new: Any) -> list[Change]:

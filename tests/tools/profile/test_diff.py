@@ -16,7 +16,7 @@ from tools.profile.given import Given, find
 
 OLD = """\
 name: Probe
-modbus: {max: 8}
+modbus: {max: 8, gap: 1}
 settings: {ratio: {default: 1, min: 1, max: 10}}
 channels:
   a: {at: 1, type: s16, scale: 0.1, unit: °C, kind: wq.temperature, valid: 0..40}
@@ -63,10 +63,29 @@ CHANGES = (
     ("settings: {", "settings: {s: {min: 1}, ", "major", "~ setting s: it s is new"),
     ("max: 8", "max: 9", "patch", "~ max 8 → 9"),
     ("max: 8", "max: 8, baud: 4800", "minor", "~ line {baud: 4800} is new"),
+    ("gap: 1", "gap: 2", "patch", "~ gap 1 → 2"),
     ("name: Probe", "name: Probes", "patch", "~ name Probe → Probes"),
     ("modbus:", "identify: a > 1\nmodbus:", "patch", "~ identify a > 1 is new"),
     ("d: {calc", "d: {if: ratio > 1, calc", "patch", "~ d: if ratio > 1 is new"),
     ("d: {calc: a * ratio}", "d: [{calc: a}, {calc: b}]", "minor", "~ d: alternatives 1 → 2"),
+)
+
+
+FRAMES = """\
+name: Dust
+serial: {baud: 9600, messages: {a: {start: AA C0, length: 4}, b: {start: AA C1, length: 4}}}
+channels: {v: {in: a, at: 2}, y: {in: b, at: 2, none: 255}}
+tests:
+  - received: AA C0 01 02
+    gives: {v: 1}
+"""
+FRAME_CHANGES = (
+    ("start: AA C0", "start: AA C2", "minor", "~ message a: start [AA C0] → [AA C2]"),
+    ("length: 4}}}", "length: 5}}}", "minor", "~ message b: length [4] → [5]"),
+    (", b: {start: AA C1, length: 4}", "", "major", "- y"),
+    ("baud: 9600", "baud: 4800", "minor", "~ baud 9600 → 4800"),
+    ("none: 255", "none: 254", "patch", "~ y: none [255] → [254]"),
+    ("in: a, at: 2", "in: a, at: 3", "minor", "~ v: at 2 → 3"),
 )
 
 
@@ -99,6 +118,20 @@ def test_diff_tells_each_change_and_how_grave_it_is(
 ) -> None:
     assert old in OLD
     files = [write(tmp_path, "old.yaml", OLD), write(tmp_path, "new.yaml", OLD.replace(old, new))]
+    assert main(["profile", "diff", *files]) == 1
+    shown = capsys.readouterr().out
+    assert line in shown
+    assert shown.splitlines()[-1].startswith(f"{verdict}: ")
+
+
+@pytest.mark.parametrize(("old", "new", "verdict", "line"), FRAME_CHANGES)
+def test_diff_tells_what_changed_in_frames(
+    old: str, new: str, verdict: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = FRAMES.replace(old, new)
+    if "- y" in line:
+        text = text.replace(", y: {in: b, at: 2, none: 255}", "")
+    files = [write(tmp_path, "old.yaml", FRAMES), write(tmp_path, "new.yaml", text)]
     assert main(["profile", "diff", *files]) == 1
     shown = capsys.readouterr().out
     assert line in shown
