@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import bus, form_cpython, schema_bus
 from drivers.profile.decode import octets, words
+from drivers.profile.elsewhere_cpython import meant, value_hint
 from drivers.profile.frame_cpython import HEX, MIXED, TEXT
 from drivers.profile.image import BIT_TABLES, HOLDING, LATEST, TABLES
 from gateway.core.report_cpython import near
@@ -206,7 +207,10 @@ class Section:
             text = "".join(text.split()).upper()
         if re.fullmatch(pattern, text):
             return text
-        report.add("E071", node, f"{node.shown} is no identifier of this bus", f"such as {example}")
+        hint = f"such as {example}"
+        if node.plain and text.isdigit():
+            hint = f"all its digits, in quotes, {hint}"
+        report.add("E071", node, f"{node.shown} is no identifier of this bus", hint)
         return LATEST
 
     def _known(self, node: Node, names: Any, code: str, report: Report) -> str:
@@ -214,7 +218,7 @@ class Section:
             return node.text
         hint = near(node.text, names) or "leave 'in' out: there is one message only"
         if names:
-            hint = near(node.text, names) or f"there are: {', '.join(names)}"
+            hint = value_hint(node.text, list(names)) or f"there are: {', '.join(names)}"
         report.add(code, node, f"'in' names nothing: {node.shown}", hint)
         return self.default_table
 
@@ -226,13 +230,18 @@ def holes(parts: list[Any]) -> list[str]:
 
 def read_section(root: Node, report: Report) -> Section:
     """Return the one bus section of a profile; Modbus without keys if there is none."""
-    found = [name for name in bus.BUSES if root.get(name) is not None]
+    found = [(name, root.key(name)) for name in bus.BUSES if root.get(name) is not None]
+    if not found:  # a bus by another name has been reported, and is read all the same
+        other = [(name, meant(root, name)) for name in bus.BUSES]
+        found = [(name, key) for name, key in other if key is not None][:1]
     if len(found) != 1:
         hint = f"one of {', '.join(bus.BUSES)}; for the usual case write modbus: {{}}"
-        named = " and ".join(found) or "none"
-        report.add("E014", root, f"a profile names one bus, this one {named}", hint)
-    name = found[0] if found else bus.MODBUS
-    node = root.get(name) or Node(MAP, root.line, root.column, 1)
+        named = " and ".join(name for name, _ in found) or "none"
+        place = found[1][1] if found else root
+        report.add("E014", place, f"a profile names one bus, this one {named}", hint)
+    name, key = found[0] if found else (bus.MODBUS, root)
+    node = root.get(key.text) if found else None
+    node = node or Node(MAP, root.line, root.column, 1)
     if node.kind == SCALAR and node.value is None:
         node = Node(MAP, node.line, node.column, 1)  # `modbus:` alone
     section = Section(name, node)
@@ -315,7 +324,7 @@ class _Rules:
             if "check" in holes(row.get("ask", [])) and "check" not in row:
                 message = "{check} stands for nothing: the message has no 'check'"
                 self.report.add("E072", node.get("ask") or node, message)
-            ended = "length" in row or "end" in row or "as" in row
+            ended = [key for key in ("length", "end", "as") if key in row or node.get(key)]
             if section.bus == "serial" and not ended:
                 hint = "'length' or 'end' must"
                 self.report.add("E070", node, "nothing says where the message ends", hint)
@@ -341,7 +350,7 @@ class _Rules:
 
     def _ble(self) -> None:
         keys, node = self.section.keys, self.section.node
-        if not {"manufacturer", "service", "name", "format"} & set(keys):
+        if not [key for key in ("manufacturer", "service", "name", "format") if node.get(key)]:
             hint = "manufacturer, service or name"
             self.report.add("E013", node, "nothing says which device is meant", hint)
         if "format" in keys:

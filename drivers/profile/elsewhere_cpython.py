@@ -39,7 +39,8 @@ _KEYS = """
     terminator=end delimiter=split,end separator=split checksum=check crc=check
     command=ask query=ask regex=match pattern=match
     company=manufacturer company_id=manufacturer service_uuid=service local_name=name
-    characteristic=notify,read sensors=channels entities=channels registers=channels
+    characteristic=notify,read sensors=channels sensor=channels deviceresources=channels
+    entities=channels registers=channels
     parameters=settings options=settings init=setup examples=tests
     rtu=modbus modbus_rtu=modbus modbus_tcp=modbus modbus_controller=modbus tcp=modbus uart=serial
     rs485=serial rs232=serial bluetooth=ble dl_t645=dlt645 m_bus=mbus obis=iec62056 p1=iec62056

@@ -31,7 +31,7 @@ def read_meaning(draft: Draft, defaults: dict[str, Any], report: Report) -> None
     _number(draft, defaults, report)
     _unit(draft, report)
     keys = draft.keys
-    told = doubt(draft.folded, keys.get("unit", ""), keys.get("kind", ""))
+    told = doubt(draft.made.ids[0], keys.get("unit", ""), keys.get("kind", ""))
     if told and not keys.get("hidden"):
         place = "kind" if "kind" in keys and "of kind" in told else "unit"
         report.add("W035", draft.place(place), told)

@@ -62,7 +62,7 @@ CHANGES = [
     ("kind: soil_probe", "kind: Soil", "E012", 3, 7),
     ("modbus: {baud: 4800}\n", "", "E014", 1, 1),
     ("modbus: {baud: 4800}", "serial: {baud: 4800}", "E070", 4, 9),
-    ("modbus: {baud: 4800}", "modbus: {}\nble: {}", "E014", 1, 1),
+    ("modbus: {baud: 4800}", "modbus: {}\nble: {}", "E014", 5, 1),
     ("baud: 4800", "baud: fast", "E012", 4, 16),
     ("baud: 4800", "parity: strange", "E012", 4, 18),
     ("baud: 4800", "max: 0", "E012", 4, 15),
