@@ -12,6 +12,7 @@ from drivers.profile.address_cpython import wire_address
 from drivers.profile.elsewhere_cpython import meant
 from drivers.profile.frame_cpython import hex_bytes
 from drivers.profile.image import BIT_TABLES, TABLES, width
+from gateway.core.decimal import Decimal
 from gateway.core.report_cpython import near
 from gateway.core.source_cpython import LIST, MAP, SCALAR
 
@@ -76,6 +77,7 @@ def _case(node: Node, names: Names, section: Section, report: Report) -> Case:
             if first is not None:
                 case.images.append((table, first, data))
     case.images.sort(key=lambda one: one[:2])
+    _check_quotes(node, report)
     _check_form(case, keys, report)
     _check_bytes(case, keys, section, report)
     for name in ("gives", "write"):
@@ -135,6 +137,18 @@ def _check_bytes(case: Case, keys: dict[str, Any], section: Section, report: Rep
         report.add("E060", node, "'sent' and 'received' go in pairs", hint)
     elif not case.received and not case.images:
         report.add("E060", node, "the test has no bytes")
+
+
+def _check_quotes(node: Node, report: Report) -> None:
+    """Report bytes that an editor, or whoever else reads the file as YAML, takes for a number."""
+    for key, value in node.pairs:
+        if key.text not in ("sent", "received", "sends", *TABLES):
+            continue
+        written = value.items if value.kind == LIST else [one for _, one in value.pairs] or [value]
+        for one in written:
+            if one.kind == SCALAR and one.plain and isinstance(one.value, (int, Decimal)):
+                message = f"{one.shown} is a number to other readers of YAML"
+                report.add("W061", one, message, f'write "{one.text}"')
 
 
 def _bytes_of(case: Case, key: str) -> bool:

@@ -46,6 +46,7 @@ CODES = {
     "W034": "a value that another order of bytes would make plausible",
     "W035": "a well-known id with a unit or kind that others by this name do not have",
     "W060": "a channel no test touches",
+    "W061": "bytes that YAML reads as a number: quotes keep them as they are",
 }
 
 CATEGORIES = (

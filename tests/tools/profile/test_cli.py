@@ -132,3 +132,15 @@ def test_compile_that_cannot_write_is_an_io_error(
 ) -> None:
     assert run("compile", file, "-o", tmp_path / "none" / "x.cbor") == 74
     assert capsys.readouterr().err.endswith("none/x.cbor: No such file or directory\n")
+
+
+@pytest.mark.parametrize("words", ["0001", "12", "1E00"])
+def test_check_asks_for_quotes_where_others_would_read_a_number(
+    words: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for written, codes in ((words, ["W061"]), (f'"{words}"', [])):
+        file.write_text(GOOD.replace("{1: 00FF 0001}", f"{{1: 00FF 0001, 9: {written}}}"))
+        run("check", file, "--json")
+        (row,) = json.loads(capsys.readouterr().out)
+        found = [one["code"] for one in row["problems"] if one["code"] == "W061"]
+        assert found == codes
