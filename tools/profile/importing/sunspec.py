@@ -53,7 +53,7 @@ def read(
     """
     models = []
     for source in sources:
-        models += [_model(path) for path in _paths(source)]
+        models += [read_model(path) for path in _paths(source)]
     draft = Draft(", ".join(sources))
     reader = _Reader(draft, repeat, len([one for one in models if one.number != 1]) > 1)
     place = base + 2 if at is None else at
@@ -275,7 +275,8 @@ def _paths(source: str) -> list[Path]:
     return paths
 
 
-def _model(path: Path) -> _Model:
+def read_model(path: Path) -> _Model:
+    """Return one model file; ConfigError if it is none."""
     text = foreign.read_text(path)
     try:
         found = json.loads(text)

@@ -116,6 +116,8 @@ def point_keys(
     keys: dict[str, Any] = {"at": at, "type": ours if ours != "u16" else ""}
     if none is not None:
         keys["none"] = none
+    elif kind == "string":
+        keys["none"] = [""]  # nothing but zeros
     if point.get("static") == "S":
         keys["every"] = "once"
     symbols = listed(point.get("symbols"))

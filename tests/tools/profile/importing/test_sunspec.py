@@ -205,12 +205,3 @@ def test_what_is_no_model_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"model_9\.json: no"):
         sunspec.read([str(path)])
-
-
-def test_every_published_model_makes_a_sound_draft() -> None:
-    pytest.importorskip("sunspec2")
-    seen = 0
-    for path in sorted(sunspec.models_folder().glob("model_*.json")):
-        profile(sunspec.read([str(path)]))
-        seen += 1
-    assert seen > 100
