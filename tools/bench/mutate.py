@@ -12,7 +12,7 @@ from drivers.profile.decode import ORDERS, arrange
 from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.record import Record
-from gateway.core.source_cpython import LIST, MAP, load_source
+from gateway.core.source_cpython import MAP, SCALAR
 from tools.profile.variants import ADDRESS, ORDER, SCALE, Variant, is_number, orders
 
 if TYPE_CHECKING:
@@ -43,26 +43,23 @@ def mutants(text: str) -> Iterator[Mutant]:
     """Yield every mutant of a sound profile; a mistake that changes nothing is none."""
     checked = check_text(text, "profile")
     channels = load(cbor.encode(checked.document)).channels
-    root = load_source(text, "profile").root
-    listed = root.get("channels") if root else None
-    found = list(_definitions(listed)) if listed else []
     starts = _line_starts(text)
-    placed = iter(found)
-    for row, channel in enumerate(channels):
-        if channel.at is None:
-            continue
-        node = next(placed)
-        edit = _Edit(text, starts, node)
-        yield from _mutants(channel, row, edit, checked.base)
+    for row, (channel, draft) in enumerate(zip(channels, checked.drafts, strict=True)):
+        if channel.at is not None and draft.node.kind == MAP:
+            edit = _Edit(text, starts, draft.node)
+            if edit.anchor is not None:
+                yield from _mutants(channel, row, edit, checked.base)
 
 
 def _mutants(channel: Channel, row: int, edit: _Edit, base: int) -> Iterator[Mutant]:
-    first = edit.number - channel.at if channel.at is not None and channel.group < 0 else base
-    for shift in (-1, 1):
-        if channel.at is not None and channel.at + shift >= 0:
-            text = edit.replaced("at", str(edit.number + shift))
-            wrong = Variant(shift=shift).of(channel)
-            yield Mutant(ADDRESS, row, text, (Variant(shift=-shift).told(wrong, first),))
+    number = edit.number
+    if number is not None and channel.at is not None:
+        first = number - channel.at if channel.group < 0 else base
+        for shift in (-1, 1):
+            if (channel.at + shift < 0) == (channel.at < 0):
+                text = edit.replaced("at", str(number + shift))
+                wrong = Variant(shift=shift).of(channel)
+                yield Mutant(ADDRESS, row, text, (Variant(shift=-shift).told(wrong, first),))
     for one in orders(channel):
         wrong = one.of(channel)
         right = [order for order in ORDERS if _same(channel, order, channel.layout.order)]
@@ -75,44 +72,39 @@ def _mutants(channel: Channel, row: int, edit: _Edit, base: int) -> Iterator[Mut
 
 
 class _Edit:
-    """The text of a profile and, in it, the map of one channel."""
+    """The text of a profile and, in it, the map of one channel.
+
+    `anchor` is a key new ones are written behind, `number` its address, or None.
+    """
 
     def __init__(self, text: str, starts: list[int], node: Node) -> None:
         self._text = text
         self._starts = starts
         self._node = node
+        scalars = [pair for pair in node.pairs if pair[1].kind == SCALAR]
+        self.anchor = scalars[0] if scalars else None
         at = node.get("at")
-        assert at is not None
-        assert isinstance(at.value, int)
-        self._at = at
-        self.number = at.value
+        self.number = at.value if at is not None and isinstance(at.value, int) else None
 
     def replaced(self, name: str, value: str) -> str:
         """Return the text with key `name` of the channel set to `value`."""
         old = self._node.get(name)
         if old is not None:
-            start = self._offset(old)
-            return self._text[:start] + value + self._text[start + len(old.text) :]
-        key = self._offset(self._node.key("at"))
-        before = self._text[:key].rstrip(" ")
+            return self._text[: self._offset(old)] + value + self._text[self._end(old) :]
+        assert self.anchor is not None
+        key, neighbour = self.anchor
+        before = self._text[: self._offset(key)].rstrip(" ")
         block = before.endswith(("\n", "-"))
-        between = "\n" + " " * (self._node.key("at").column - 1) if block else ", "
-        end = self._offset(self._at) + len(self._at.text)
+        between = "\n" + " " * (key.column - 1) if block else ", "
+        end = self._end(neighbour)
         return f"{self._text[:end]}{between}{name}: {value}{self._text[end:]}"
 
     def _offset(self, node: Node) -> int:
         return self._starts[node.line - 1] + node.column - 1
 
-
-def _definitions(node: Node) -> Iterator[Node]:
-    """Yield the maps of channels that stand in registers, in the order of the file."""
-    for _, value in node.pairs:
-        for one in value.items if value.kind == LIST else [value]:
-            inner = one.get("channels") if one.kind == MAP else None
-            if inner is not None:
-                yield from _definitions(inner)
-            elif one.kind == MAP and one.get("at") is not None:
-                yield one
+    def _end(self, node: Node) -> int:
+        quotes = 0 if node.plain else 2
+        return self._offset(node) + len(node.text) + quotes
 
 
 def _same(channel: Channel, order: str, other: str) -> bool:

@@ -22,13 +22,12 @@ from gateway.core.errors import ConfigError
 from gateway.core.record import Record
 from gateway.core.source_cpython import read_source
 from tools.profile.console import FAULTS, KEYS, Console, Teller, chosen, keys
-from tools.profile.exchange import picture
 from tools.profile.port import Wiring
 from tools.sim.faults import NAMES, Faults
 from tools.sim.frames import FrameSensor
 from tools.sim.modbus import ModbusTalk
 from tools.sim.ports import Pace, precise_loop, serve_on_pty, serve_on_tcp
-from tools.sim.sensors import Sensor
+from tools.sim.sensors import sensor_of
 from tools.sim.talks import FrameTalk
 from tools.sim.telegrams import Meter
 from tools.sim.tested import TestedSlave
@@ -112,9 +111,7 @@ def _modbus(
     framing = args.framing or (TCP if args.port.startswith(TCP) else "rtu")
     wiring = _wiring(args, profile, framing)
     unit = profile.unit if args.unit is None else args.unit
-    pictures = [picture(case, profile, checked.report) for case in checked.cases]
-    images = [image for image in pictures if image]
-    sensor = Sensor(profile, images, chosen(args.set), args.seed)
+    sensor = sensor_of(checked, chosen(args.set), args.seed)
     began_s = time.monotonic()
     slave = TestedSlave(
         sensor,

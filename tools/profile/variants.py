@@ -81,14 +81,6 @@ class Variant(Record):
             made.linear = True
         return made
 
-    def at(self, place: Place, channel: Channel) -> Place:
-        """Return the place with `channel` as it became, this far from where it was."""
-        made = copy(place)
-        made.channel = channel
-        if place.address is not None:
-            made.address = place.address + self.shift
-        return made
-
     def told(self, channel: Channel, first: int = 0) -> str:
         """Say what is otherwise: "at 3 instead of 2", in a table that counts from `first`."""
         parts = []
@@ -142,7 +134,7 @@ def orders(channel: Channel) -> list[Variant]:
     sample = bytes(range(_size_bytes(channel)))
     seen = {arrange(sample, layout.order)}
     found = []
-    for order in _USUAL_ORDERS:
+    for order in _USUAL_ORDERS[:: 2 if len(sample) % 2 else 1]:  # pairs of bytes need pairs
         arranged = arrange(sample, order)
         if arranged not in seen:
             seen.add(arranged)
@@ -180,16 +172,17 @@ def _size_bytes(channel: Channel) -> int:
 def read_otherwise(device: Map, channel: Channel, variant: Variant) -> Iterator[None]:
     """Let every place of `channel` in `device` be read the other way meanwhile."""
     changed = variant.of(channel)
-    kept = [(found, list(found)) for found in alternatives(device)]
+    found = [one for names in alternatives(device) for one in names if one.channel is channel]
+    before = [one.address for one in found]
     try:
-        for found, _ in kept:
-            found[:] = [
-                variant.at(one, changed) if one.channel is channel else one for one in found
-            ]
+        for place in found:
+            place.channel = changed
+            if place.address is not None:
+                place.address += variant.shift
         yield
     finally:
-        for found, before in kept:
-            found[:] = before
+        for place, address in zip(found, before, strict=True):
+            place.channel, place.address = channel, address
 
 
 def decoded(device: Map, image: Image) -> dict[str, Value]:
@@ -202,7 +195,8 @@ def decoded(device: Map, image: Image) -> dict[str, Value]:
 def likelihood(variant: Variant, channel: Channel) -> tuple[int, ...]:
     """Return what sorts the mistakes in `channel`: those people make first, then what is usual."""
     kinds = [KINDS.index(kind) for kind in variant.kinds] or [-1]
-    if variant.order and channel.layout.size <= 16:  # swapped bytes are far rarer than words
+    # Within a register swapped bytes are far rarer than swapped words.
+    if variant.order and channel.layout.width == 2 and channel.layout.size <= 16:
         kinds = [len(KINDS)]
     order = _USUAL_ORDERS.index(variant.order) if variant.order else 0
     scale = str(variant.of(channel).scale) if variant.power else ""
@@ -211,7 +205,7 @@ def likelihood(variant: Variant, channel: Channel) -> tuple[int, ...]:
 
 
 def alternatives(device: Map) -> list[list[Place]]:
-    """Return the places of every channel, each list as the device holds it."""
+    """Return the places of every channel."""
     names = dict.fromkeys(place.id for place in places(device.profile))
     return [device.places(name) for name in names]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BITS = 11  # start, eight data, parity or second stop, stop: a Modbus character
 _READ_SIZE = 4096
+_TICK_S = 1e-5  # of a wait: a rounded one could be nothing, again and again
 _SPEEDS = {
     getattr(termios, name): int(name[1:])
     for name in dir(termios)
@@ -110,7 +111,7 @@ class Pace:
                 write(data[sent:due])
                 sent = due
             else:
-                await asyncio.sleep((sent + 1) * self._byte_s - since_s)
+                await asyncio.sleep(max(_TICK_S, (sent + 1) * self._byte_s - since_s))
 
 
 async def serve_on_pty(

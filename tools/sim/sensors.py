@@ -10,6 +10,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from drivers.profile.bus import MODBUS
 from drivers.profile.check_cpython import check_text
 from drivers.profile.compile_cpython import find
 from drivers.profile.decode import split_type, words
@@ -18,6 +19,7 @@ from drivers.profile.map import places
 from drivers.profile.model import load
 from drivers.profile.slot import NEVER, ONCE
 from gateway.core import cbor
+from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
 from tools.profile.exchange import picture
 from tools.sim.modbus import Slave
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from drivers.profile.check_cpython import Checked
     from drivers.profile.model import Profile
     from drivers.profile.slot import Place
 
@@ -157,11 +160,17 @@ class SensorSlave(Slave):
 def sensor(profile: str | Path, chosen: dict[str, Any] | None = None, seed: int = 0) -> Sensor:
     """Return a sensor of the profile named "maker/model" or in a file; ConfigError if broken."""
     path = find(profile) if isinstance(profile, str) else profile
-    checked = check_text(path.read_text(), str(path))
+    return sensor_of(check_text(path.read_text(), str(path)), chosen, seed)
+
+
+def sensor_of(checked: Checked, chosen: dict[str, Any] | None = None, seed: int = 0) -> Sensor:
+    """Return a sensor of a profile that was checked; ConfigError if it is broken."""
     checked.report.require()
-    loaded = load(cbor.encode(checked.document))
-    pictures = [picture(case, loaded, checked.report) for case in checked.cases]
-    return Sensor(loaded, [image for image in pictures if image], chosen or {}, seed)
+    profile = load(cbor.encode(checked.document))
+    if profile.bus != MODBUS:
+        raise ConfigError(f"{profile.name} is a {profile.bus} device: it has no registers")
+    pictures = [picture(case, profile, checked.report) for case in checked.cases]
+    return Sensor(profile, [image for image in pictures if image], chosen or {}, seed)
 
 
 def _spot(place: Place) -> tuple[str, int, int]:

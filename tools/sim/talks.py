@@ -73,14 +73,13 @@ class FrameTalk:
     async def _send(
         self, write: Callable[[bytes], None], frame: bytes, source: str, request: bytes
     ) -> None:
-        heard_s = self._now_s()
+        if request and self._faults.strikes("echo"):
+            await self._pace.send(write, request, self._now_s())
         if self._faults.delay_s:
             await asyncio.sleep(self._faults.delay_s)
-        if request and self._faults.strikes("echo"):
-            await self._pace.send(write, request, heard_s)
         spoiled = self._faults.spoil(frame) if frame else b""
         self._told(request, spoiled or None, source)
-        await self._pace.send(write, spoiled, max(heard_s, self._now_s() - self._pace.silence_s))
+        await self._pace.send(write, spoiled, self._now_s())
 
     def _since_s(self) -> float:
         if self._began_s is None:

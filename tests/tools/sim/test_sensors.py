@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers.modbus import ModbusDevice
-from drivers.profile.compile_cpython import shipped
+from drivers.profile.compile_cpython import find, load_file, shipped
 from gateway.core import aio
+from gateway.core.decimal import parse
+from gateway.core.errors import ConfigError
 from gateway.core.reading import BAD_REPLY, GOOD, NO_REPLY, REFUSED
 from tests.drivers.wire import Wire
 from tests.support import virtual
@@ -112,7 +114,7 @@ def test_sensor_what_no_test_names_is_legal_and_the_rest_is_refused(file: Path) 
 
 def test_sensors_of_every_shipped_profile_are_polled_without_a_failure() -> None:
     polled = good = 0
-    names = shipped()
+    names = [name for name in shipped() if load_file(find(name)).bus == "modbus"]
     for name in names:
         wire = Wire(SensorSlave({1: sensor(name)}))
 
@@ -137,3 +139,47 @@ def test_sensors_of_every_shipped_profile_are_polled_without_a_failure() -> None
     assert len(names) >= 15
     assert polled >= 500
     assert good >= 0.8 * polled
+
+
+def test_sensor_stays_within_what_is_usual_of_its_kind(tmp_path: Path) -> None:
+    path = tmp_path / "meter.yaml"
+    path.write_text(
+        "name: Meter\nevery: 1s\nmodbus: {}\n"
+        "channels: {pf: {at: 0, scale: 0.001, kind: util.elec.pf}, soc: {at: 1, kind: dev.battery, "
+        'unit: "%"}}\ntests:\n  - holding: {0: 03E8 0064}\n    gives: {pf: 1, soc: 100}\n'
+    )
+    now_s = [0.0]
+    slave = SensorSlave({1: sensor(path)}, lambda: now_s[0])
+    seen = set()
+    for second in range(0, 1000, 10):
+        now_s[0] = second
+        seen.add(words(slave, 1, 1))
+        assert int.from_bytes(words(slave, 0, 1), "big") <= 1050
+        assert int.from_bytes(words(slave, 1, 1), "big") <= 100
+    assert len(seen) > 1
+
+
+def test_sensor_holds_a_value_that_is_set_and_says_what_cannot_be(file: Path) -> None:
+    one = sensor(file)
+    now_s = [0.0]
+    slave = SensorSlave({1: one}, lambda: now_s[0])
+    one.hold("level", parse("3.5"))
+    one.hold("name", "B2")
+    for second in (0.0, 100.0, 1000.0):
+        now_s[0] = second
+        assert int.from_bytes(words(slave, 4, 2), "big") == 3500
+    assert words(slave, 50, 4) == b"B2" + bytes(6)
+    with pytest.raises(ConfigError, match="no channel 'levle'"):
+        one.hold("levle", 1)
+    with pytest.raises(ConfigError, match="does not fit"):
+        one.hold("level", 10**9)
+
+
+def test_sensor_of_another_bus_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "probe.yaml"
+    path.write_text(
+        "name: P\nserial: {length: 2}\nchannels: {a: {at: 0}}\n"
+        "tests: [{received: 01 02, gives: {a: 1}}]\n"
+    )
+    with pytest.raises(ConfigError, match="it has no registers"):
+        sensor(path)
