@@ -52,7 +52,13 @@ def main(args: argparse.Namespace) -> int:
     path = Path(args.file)
     if not path.suffix:
         path = compile_cpython.find(args.file)
-    made = _page(path, args.lang, args.html)
+    subject = _subject(path)
+    shown = page(subject, args.lang, path.name)
+    made = shown.html(args.lang[0]) if args.html else shown.markdown()
+    if getattr(args, "json", False):
+        reached = subject.grade
+        row = {"profile": subject.name, "grade": reached.name, "lacking": reached.lacking}
+        made = json.dumps({**row, "page": made}, ensure_ascii=False) + "\n"
     if args.output:
         args.output.write_text(made, encoding="utf-8")
         made = f"{args.output}: {len(made.encode())} bytes\n"
@@ -75,16 +81,14 @@ def expected(languages: Sequence[str] = LANGUAGES) -> dict[Path, str]:
     return made
 
 
-def _page(path: Path, languages: Sequence[str], as_html: bool) -> str:
+def _subject(path: Path) -> Subject:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8")
-    subject = Subject(f"{path.resolve().parent.name}/{path.stem}", text, str(path))
-    made = page(subject, languages, path.name)
-    return made.html(languages[0]) if as_html else made.markdown()
+    return Subject(f"{path.resolve().parent.name}/{path.stem}", text, str(path))
 
 
 def _all(folder: Path | None, languages: Sequence[str], check: bool, as_json: bool) -> int:

@@ -140,6 +140,15 @@ def test_doc_as_html_is_one_file(probe: Path, tmp_path: Path) -> None:
     assert "<script" not in text
 
 
+def test_doc_tells_machines_the_grade_beside_the_page(
+    probe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = json.loads(documented(capsys, probe, "--json"))
+    assert row["page"] == documented(capsys, probe)
+    assert (row["profile"], row["grade"]) == ("acme/wl200", "none")
+    assert "no test touches" in row["lacking"][0]
+
+
 def test_doc_of_a_shipped_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert documented(capsys, "eastron/sdm630").startswith("# Eastron SDM630")
 
