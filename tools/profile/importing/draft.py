@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 TEXT_MAX = 200  # characters of a title or remark; a source may hold whole paragraphs
+_TEXTS = ("unit", "title", "help", "map")  # what people read: other keys speak our grammar
 _SPLIT = re.compile(r"[^a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z][a-z0-9])(?=[A-Z])")
 _UMLAUTS = str.maketrans(
@@ -76,7 +77,8 @@ class Draft:
 
         What is more than a profile may hold is not appended, but noted as lost.
         """
-        kept = {key: one for key, one in keys.items() if one not in ("", {}, [])}
+        told = {key: _readable(one) if key in _TEXTS else one for key, one in keys.items()}
+        kept = {key: one for key, one in told.items() if one not in ("", {}, [])}
         if len(self.channels) >= CHANNELS_MAX:
             self.lose(line, name, f"a profile holds at most {CHANNELS_MAX} channels")
             return Entry("", kept, line)
@@ -112,6 +114,13 @@ def identifier(name: str) -> str:
     if len(found) > ID_MAX:
         found = found[:ID_MAX].rsplit("_", 1)[0] if "_" in found[1:ID_MAX] else found[:ID_MAX]
     return f"{found}_value" if found in RESERVED else found
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        words = {key: _readable(one) for key, one in value.items()}
+        return {key: str(key) if one == "" else one for key, one in words.items()}
+    return one_line(value) if isinstance(value, str) else value
 
 
 def one_line(text: str) -> str:

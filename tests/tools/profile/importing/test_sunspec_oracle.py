@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 PLACE = 40070  # of a model behind the common one
 NUMBERS = {"int16", "uint16", "int32", "uint32", "int64", "uint64", "acc16", "acc32", "acc64"}
 SENTINELS = {
-    **{"int16": b"\x80\x00", "uint16": b"\xff\xff", "enum16": b"\xff\xff"},
-    **{"int32": b"\x80\0\0\0", "uint32": b"\xff" * 4, "enum32": b"\xff" * 4},
+    "int16": b"\x80\x00",
+    "uint16": b"\xff\xff",
+    "enum16": b"\xff\xff",
+    "int32": b"\x80\0\0\0",
+    "uint32": b"\xff" * 4,
+    "enum32": b"\xff" * 4,
 }
 
 
