@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INDEX = "README.md"
 _MAKERS_MAX = 8  # of one category, on the first page of the repository
+_OTHER_INDEXES = ("By kind of data", "By maker", "By bus")
 # Where a page of docs/devices/<maker>/ finds the profiles.
 _SOURCE = "../../../profiles/{}.yaml"
 _WRITTEN = "Written by `tidegate profile doc --all`, from the profiles and nothing else."
@@ -58,7 +59,9 @@ def index(found: Sequence[Subject]) -> Page:
             [_WRITTEN.partition("`")[0], code(_WRITTEN.split("`")[1]), _WRITTEN.split("`")[2]]
         ),
     )
-    for kind, members in _by(found, lambda one: [one.written("kind")]).items():
+    categories = _by(found, lambda one: [one.written("kind")])
+    made.add(Paragraph(_contents([category(kind) for kind in categories] + [*_OTHER_INDEXES])))
+    for kind, members in categories.items():
         rows = [_row(one) for one in members]
         made.add(
             Heading(2, category(kind)),
@@ -87,13 +90,24 @@ def index(found: Sequence[Subject]) -> Page:
     return made
 
 
+def _contents(headings: list[str]) -> list[str | Piece]:
+    found: list[str | Piece] = []
+    for heading in headings:
+        found += [" · "] if found else []
+        found.append(link(heading, f"#{_anchor(heading)}"))
+    return found
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(" ", "-")
+
+
 def summary(found: Sequence[Subject]) -> str:
     """Return what the first page of the repository says of the catalogue."""
     rows: list[list[Inline]] = []
     for kind, members in _by(found, lambda one: [one.written("kind")]).items():
         makers = sorted({one.written("maker") for one in members if one.written("maker")})
-        anchor = category(kind).lower().replace(" ", "-")
-        target = f"docs/devices/{INDEX}#{anchor}"
+        target = f"docs/devices/{INDEX}#{_anchor(category(kind))}"
         more = len(makers) - _MAKERS_MAX
         told = ", ".join(makers[:_MAKERS_MAX]) + (f" and {more} more" if more > 0 else "")
         rows.append([link(category(kind), target), str(len(members)), told])

@@ -215,6 +215,14 @@ def test_doc_index_leads_to_every_page_four_ways(found: list[Subject]) -> None:
     assert len(found) >= 100
 
 
+def test_doc_index_begins_with_its_contents(found: list[Subject]) -> None:
+    text = catalogue.index(found).markdown()
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    linked = re.findall(r"\[([^]]+)\]\(#([a-z-]+)\)", text)
+    assert [name for name, _ in linked] == headings
+    assert all(anchor == name.lower().replace(" ", "-") for name, anchor in linked)
+
+
 def test_doc_links_of_all_pages_lead_somewhere(found: list[Subject]) -> None:
     pages = catalogue.pages(found)
     seen = 0
