@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench generated freeze clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tidegate demo
@@ -18,6 +18,15 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/tidegate bench all
+
+# What is made from the profiles and registries: pages, the README's table, the editors' schema.
+generated: $(VENV)/.dev
+	$(BIN)/tidegate profile doc --all
+	$(BIN)/tidegate profile schema -o profiles/schema.json
+
+# Before a release: its profiles, compiled, for every later release to read. Never written over.
+freeze: $(VENV)/.dev
+	$(BIN)/python -m tools.profile.freeze
 
 $(VENV)/.demo $(VENV)/.dev: setup.cfg pyproject.toml tools/setup.sh
 	tools/setup.sh $(subst .,,$(suffix $@)) $(VENV)
