@@ -28,8 +28,6 @@ _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _UUID = re.compile(r"[0-9a-f]{4}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MODULE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
 _SPAN = re.compile(r"([0-9]{1,4})\.\.([0-9]{1,4})")
-_BYTES_HINT = "two digits per byte"
-_TEXT_HINT = "hex is two digits per byte; a text stands in quotes"
 
 
 def hex_bytes(text: str) -> bytes | None:
@@ -56,18 +54,19 @@ def _mark(node: Node, mode: str, report: Report) -> Any:
         return data
     if mode == TEXT:
         return wrong(node, "a text", report)
-    hint = _BYTES_HINT if mode == HEX else _TEXT_HINT
-    return wrong(node, "bytes in hex such as 01 03 0000", report, _hex_hint(node.text) or hint)
+    return wrong(node, "bytes in hex such as 01 03 0000", report, _hex_hint(node.text, mode))
 
 
-def _hex_hint(text: str) -> str:
+def _hex_hint(text: str, mode: str) -> str:
+    if mode != HEX:
+        return "hex is two digits per byte; a text stands in quotes"
     if re.search(r"0x|\\x", text, re.IGNORECASE):
         return "the digits alone, without 0x"
     digits = "".join(text.split())
     strange = re.sub(r"[0-9a-fA-F]", "", digits)
     if digits and not strange:
         return f"half a byte is missing: these are {len(digits)} digits"
-    return f"{strange[0]!r} is no hex digit" if 0 < len(strange) <= 3 else ""
+    return f"{strange[0]!r} is no hex digit" if 0 < len(strange) <= 3 else "two digits per byte"
 
 
 def _marks(node: Node, mode: str, report: Report) -> Any:
@@ -144,7 +143,7 @@ def _ask(node: Node, mode: str, report: Report) -> Any:
         elif part.strip():
             data = hex_bytes(part)
             if data is None:
-                hint = _BYTES_HINT if mode == HEX else _TEXT_HINT
+                hint = _hex_hint(part, mode)
                 return wrong(node, "bytes in hex, with {addr} or {check},", report, hint)
             found.append(data)
     if sum(len(part) for part in found) > LITERAL_MAX:
