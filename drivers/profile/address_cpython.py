@@ -25,11 +25,13 @@ def wire_address(
     address = at - first
     if address < 0:
         message = f"{at} is below {first}, the first number of the table {table}"
-        hint = "plain addresses need no base" if base == REFERENCE else ""
+        hint = "plain addresses need no base"
         report.add("E024", place, message, hint)
         return None
     if address + span - 1 > ADDRESS_MAX:
-        hint = f"does the manual count from {REFERENCE}? base says so" if at > ADDRESS_MAX else ""
+        hint = f"does the manual count from {REFERENCE}? base says so"
+        if at <= ADDRESS_MAX:
+            hint = f"{span} registers from {at} on"
         message = f"this ends at register {address + span - 1}, the last is {ADDRESS_MAX}"
         report.add("E024", place, message, hint)
         return None

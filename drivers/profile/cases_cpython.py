@@ -95,7 +95,8 @@ def _check_form(case: Case, keys: dict[str, Any], report: Report) -> None:
         return
     gives = keys.get("gives")
     if ("write" in keys) != ("sends" in keys):
-        report.add("E060", node, "'write' and 'sends' go together")
+        hint = "'write' says what, 'sends' the frame it makes"
+        report.add("E060", node, "'write' and 'sends' go together", hint)
     if "write" in keys:
         if keys["write"].kind != MAP or len(keys["write"].pairs) != 1:
             report.add("E060", keys["write"], "one channel and its value is wanted here")
@@ -103,7 +104,8 @@ def _check_form(case: Case, keys: dict[str, Any], report: Report) -> None:
     if gives is None and meant(node, "gives"):
         return  # one mistake is one problem
     if gives is None:
-        report.add("E060", node, "the test does not say what the bytes give")
+        hint = "write gives: {channel: value}"
+        report.add("E060", node, "the test does not say what the bytes give", hint)
     elif gives.kind == SCALAR and gives.text == "nothing":
         case.gives_nothing = True
     elif gives.kind != MAP or not gives.pairs:
@@ -136,7 +138,8 @@ def _check_bytes(case: Case, keys: dict[str, Any], section: Section, report: Rep
         hint = "Modbus answers hold no address: the request tells it" if section.modbus else ""
         report.add("E060", node, "'sent' and 'received' go in pairs", hint)
     elif not case.received and not case.images:
-        report.add("E060", node, "the test has no bytes")
+        hint = "paste 'sent' and 'received', or a register image" if section.modbus else ""
+        report.add("E060", node, "the test has no bytes", hint or "paste 'received'")
 
 
 def _check_quotes(node: Node, report: Report) -> None:
@@ -162,7 +165,8 @@ def _words(table: str, node: Node, report: Report) -> bytes | None:
     if table in BIT_TABLES:
         bits = "".join(text.split())
         if not bits or bits.strip("01"):
-            report.add("E060", node, f"bits such as 10000001 are wanted, not {node.shown}")
+            message = f"bits such as 10000001 are wanted, not {node.shown}"
+            report.add("E060", node, message, "1 is on, 0 is off")
             return None
         return bytes(int(bit) for bit in bits)
     data = hex_bytes(text)

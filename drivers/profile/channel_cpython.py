@@ -156,13 +156,16 @@ def _address(draft: Draft, section: Section, report: Report) -> None:
     if draft.made.of is not None:
         row["step"] = step
     elif "step" in keys:
-        report.add("E023", draft.node.key("step"), "'step' is for arrays: the id has no [1..n]")
+        hint = f"did you mean {draft.key.text}_[1..2]?"
+        message = "'step' is for arrays: the id has no [1..n]"
+        report.add("E023", draft.node.key("step"), message, hint)
 
 
 def _match(draft: Draft, section: Section, report: Report) -> None:
     place = draft.node.key("match")
     if not section.text(draft.table):
-        report.add("E023", place, "'match' is for texts, this is bytes")
+        hint = "a message of text says `as: text`"
+        report.add("E023", place, "'match' is for texts, this is bytes", hint)
     elif draft.node.get("at") is None and draft.made.of is not None:
         report.add("E023", place, "'match' without 'at' gives every member of an array the same")
     elif draft.node.get("at") is None and section.split(draft.table):

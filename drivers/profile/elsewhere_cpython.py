@@ -137,8 +137,8 @@ def number_hint(text: str) -> str:
         return "without quotes"
     if re.fullmatch(r"-?[0-9]+,[0-9]+", text):
         return f"write {text.replace(',', '.')}"
-    found = re.match(r"-?[0-9.]+", text)
-    return f"write {found.group()}" if found else ""
+    found = re.match(r"-?[0-9.]+", text) or re.fullmatch(r"[A-Za-z]{1,3}([0-9]+)", text)
+    return f"write {found.group(found.lastindex or 0)}" if found else ""
 
 
 def range_hint(text: str) -> str:

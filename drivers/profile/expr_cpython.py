@@ -95,7 +95,8 @@ def compile_text(text: str, name: Callable[[str, int], str]) -> list[Any]:
         raise BadExpression(f"not an expression{_hint(prepared)}", place)
     code = _Compiler(prepared, lead, name).code(tree.body)
     if len(code) > NODES_MAX:
-        raise BadExpression(f"{len(code)} nodes are more than {NODES_MAX}", 0)
+        message = f"{len(code)} nodes are more than {NODES_MAX}"
+        raise BadExpression(f"{message}: write hidden channels for its parts", 0)
     return code
 
 

@@ -56,7 +56,11 @@ def _circles(found: list[Place], by_id: dict[str, Draft], report: Report) -> Non
         trail: list[str] = []
         if _circle(start, uses, trail, done):
             shown = " → ".join(trail[trail.index(trail[-1]) :])
-            report.add("E042", by_id[start].key, f"the expressions go in a circle: {shown}")
+            hint = (
+                "x is its own number" if len(set(trail)) == 1 else "one needs a number of its own"
+            )
+            message = f"the expressions go in a circle: {shown}"
+            report.add("E042", by_id[start].key, message, hint)
             return
 
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from gateway.core.source_cpython import Node
 
 _INTEGERS = ("u", "s", "sm", "bool")
+_WHY = {
+    "flags": "map names whole values, flags name single bits",
+    "scale": "words are not scaled; calc reckons with numbers",
+    "offset": "words are not shifted; calc reckons with numbers",
+}
+UNITS_SHOWN = 6  # of those that a kind takes
 _NO_UNIT_NEEDED = ("/", "count", "pH")
 
 
@@ -30,11 +36,7 @@ def read_meaning(draft: Draft, defaults: dict[str, Any], report: Report) -> None
     _together(draft, report)
     _number(draft, defaults, report)
     _unit(draft, report)
-    keys = draft.keys
-    told = doubt(draft.made.ids[0], keys.get("unit", ""), keys.get("kind", ""))
-    if told and not keys.get("hidden"):
-        place = "kind" if "kind" in keys and "of kind" in told else "unit"
-        report.add("W035", draft.place(place), told)
+    _usual(draft, report)
 
 
 def numeric(draft: Draft) -> bool:
@@ -58,19 +60,23 @@ def _together(draft: Draft, report: Report) -> None:
     base, size = draft.base, draft.size
     for one, other in (("map", "flags"), ("map", "scale"), ("map", "offset"), ("flags", "scale")):
         if one in keys and other in keys:
-            report.add("E023", draft.node.key(other), f"'{other}' does not go with '{one}'")
+            report.add(
+                "E023", draft.node.key(other), f"'{other}' does not go with '{one}'", _WHY[other]
+            )
     if "bits" in keys:
         if base not in ("u", "s") or keys["bits"][1] >= size:
             first, last = keys["bits"]
             named = f"bit {first} does" if first == last else f"bits {first}..{last} do"
             message = f"{named} not lie in type {base}{size}"
-            report.add("E025", draft.place("bits"), message)
+            hint = f"the highest is {size - 1}" if base in ("u", "s") else "u and s types have bits"
+            report.add("E025", draft.place("bits"), message, hint)
         else:
             draft.row["bits"] = keys["bits"]
     if base in ("str", "hex"):
         for key in ("bits", "map", "flags", "scale", "offset", "valid", "round", "unit"):
             if key in keys:
-                report.add("E023", draft.node.key(key), f"'{key}' does not go with a text")
+                message = f"'{key}' does not go with a text"
+                report.add("E023", draft.node.key(key), message, f"{base}{size // 8} is no number")
     elif "valid" in keys:
         if numeric(draft) or "calc" in keys:
             draft.row["valid"] = keys["valid"]
@@ -137,7 +143,8 @@ def _map(draft: Draft, base: str, size: int, report: Report) -> None:
         if base != "f" and not low <= number < 1 << size:
             message = f"{raw} does not fit the {size} bits of the channel"
             keys = [key for key, _ in draft.place("map").pairs if key.value == raw]
-            report.add("E025", (keys or [draft.place("map")])[0], message)
+            hint = f"they hold {low} to {(1 << size - (low < 0)) - 1}"
+            report.add("E025", (keys or [draft.place("map")])[0], message, hint)
         found[number] = label
     draft.row["map"] = found
 
@@ -165,6 +172,28 @@ def _number(draft: Draft, defaults: dict[str, Any], report: Report) -> None:
         row["offset"] = keys["offset"]
 
 
+def _fitting(target: str) -> str:
+    """Say which units a kind in `target` takes."""
+    found = [one for one in units_cpython.units() if units_cpython.conversion(one, target)]
+    shown = sorted(found, key=lambda one: (len(one), one))[:UNITS_SHOWN]
+    return f"it takes {', '.join(shown)}{' …' if len(found) > len(shown) else ''}"
+
+
+def _usual(draft: Draft, report: Report) -> None:
+    """Doubt a unit or kind that a well-known id has nowhere else."""
+    keys, row = draft.keys, draft.row
+    unit, kind = keys.get("unit", ""), keys.get("kind", "")
+    wrong = kind and (row.get("kind") != kind or (unit and not _converts(unit, row.get("unit"))))
+    told = "" if wrong or "hidden" in keys else doubt(draft.made.ids[0], unit, kind)
+    if told:
+        place = "kind" if kind and "of kind" in told else "unit"
+        report.add("W035", draft.place(place), told, "an id of its own would say what it is")
+
+
+def _converts(unit: str, target: Any) -> bool:
+    return target is None or units_cpython.conversion(unit, target) is not None
+
+
 def _unit(draft: Draft, report: Report) -> None:
     keys, row = draft.keys, draft.row
     unit, kind = keys.get("unit", ""), keys.get("kind", "")
@@ -190,12 +219,13 @@ def _unit(draft: Draft, report: Report) -> None:
     if not unit:
         if target not in _NO_UNIT_NEEDED and (draft.placed or "calc" in keys):
             message = f"kind {kind} is in {target}: name the unit of this channel"
-            report.add("E031", draft.place("kind"), message)
+            report.add("E031", draft.place("kind"), message, _fitting(target))
         return
     found = units_cpython.conversion(unit, target)
     if found is None:
         if unit in units_cpython.units():
             message = f"unit {unit} cannot be turned into {target}, the unit of kind {kind}"
-            report.add("E031", draft.place("unit"), message, units_cpython.unit_hint(unit, target))
+            hint = units_cpython.unit_hint(unit, target) or _fitting(target)
+            report.add("E031", draft.place("unit"), message, hint)
     elif found != [0, 1, 1]:
         row["to"] = found

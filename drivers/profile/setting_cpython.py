@@ -44,7 +44,8 @@ def read_settings(
         if made is None or made.of is not None:
             continue
         if key.text in names.channels:
-            report.add("E022", key, f"{key.shown} is a channel already")
+            hint = f"see line {names.channels[key.text]}"
+            report.add("E022", key, f"{key.shown} is a channel already", hint)
         keys = form_cpython.read(value, schema.SETTING, f"setting {key.shown}", report)
         names.settings.add(key.text)
         found.append(_row(key, value, keys, section, report))

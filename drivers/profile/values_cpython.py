@@ -192,7 +192,12 @@ def _raws(node: Node, _argument: str, report: Report) -> Any:
 
 def _labels(node: Node, keys_below: int, report: Report) -> Any:
     if node.kind != MAP or not node.pairs:
-        return wrong(node, "a map such as {0: closed, 1: open}", report)
+        hint = ""
+        if 0 < len(node.items) <= 4 and all(item.kind == SCALAR for item in node.items):
+            hint = (
+                f"write {{{', '.join(f'{i}: {item.text}' for i, item in enumerate(node.items))}}}"
+            )
+        return wrong(node, "a map such as {0: closed, 1: open}", report, hint)
     found: dict[int, Any] = {}
     for key, value in node.pairs:
         number = key.value
@@ -205,7 +210,8 @@ def _labels(node: Node, keys_below: int, report: Report) -> Any:
         if value.kind != SCALAR or value.value is None or not _fits(value.value):
             return wrong(value, "a word, a number, true or false", report)
         if number in found:
-            report.add("E004", key, f"{key.shown} is the same number as an earlier key")
+            message = f"{key.shown} is the same number as an earlier key"
+            report.add("E004", key, message, f"it is {number}, which has a meaning already")
         found[number] = value.value
     return found
 
@@ -225,7 +231,9 @@ def _flags(node: Node, _argument: str, report: Report) -> Any:
         if not isinstance(key.value, int) or key.value < 0:
             return wrong(key, "a bit, counted from 0,", report)
         if not isinstance(value.value, str) or not _WORD.fullmatch(value.text):
-            return wrong(value, "a name of small letters, digits and _", report)
+            likely = re.sub(r"[^a-z0-9]+", "_", value.text.lower()).strip("_")
+            hint = f"did you mean '{likely}'?" if _WORD.fullmatch(likely) else ""
+            return wrong(value, "a name of small letters, digits and _", report, hint)
     return found
 
 

@@ -134,7 +134,8 @@ def _direct(draft: Draft, node: Node, keys: dict[str, Any], report: Report) -> N
     what = f"channel {draft.key.shown}"
     table = draft.row.get("in", HOLDING)
     if table not in _FUNCTIONS:
-        report.add("E050", node, f"{what} stands in a table that Modbus cannot write")
+        message = f"{what} stands in a table that Modbus cannot write"
+        report.add("E050", node, message, "holding registers and coils can be written")
         return
     if not draft.placed:
         report.add("E050", node, f"{what} has no register to write: give it 'at', or write steps")
@@ -156,6 +157,7 @@ def _function(node: Node, function: int | None, table: str, type_name: str, repo
     if function is None:
         return
     if function not in _FUNCTIONS[table]:
-        report.add("E050", node, f"function {function} does not write the table {table}")
+        hint = f"{' or '.join(str(one) for one in _FUNCTIONS[table])} does"
+        report.add("E050", node, f"function {function} does not write the table {table}", hint)
     elif function == 6 and words(*split_type(type_name)) > 1:
         report.add("E050", node, f"function 6 writes one register, {type_name} has more")

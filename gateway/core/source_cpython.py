@@ -141,7 +141,7 @@ def read_source(path: Path) -> Source:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8")
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8")
 
 
 def only(node: Node, known: Iterable[str], what: str, report: Report) -> dict[str, Node]:
@@ -173,9 +173,10 @@ class _Builder:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version or event.tags:
-                    self._stop(event, "a % directive is not allowed")
+                    self._stop(event, "a % directive is not allowed", "leave it out")
                 if root is not None:
-                    self._stop(event, "a second document: one file holds one")
+                    hint = "write one file for each device"
+                    self._stop(event, "a second document: one file holds one", hint)
             elif isinstance(event, yaml.NodeEvent):
                 root = self._node(event, 1)
         return root
@@ -215,7 +216,8 @@ class _Builder:
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if key.kind != SCALAR:
-                self._report.add("E003", key, f"a key must be a word or a number, not {key.shown}")
+                message = f"a key must be a word or a number, not {key.shown}"
+                self._report.add("E003", key, message, "write a line for each")
             elif key.plain and key.text == "<<":
                 self._stop(event, "the merge key << is not allowed", "write it out")
             elif key.text in lines:
@@ -275,12 +277,17 @@ def _not_yaml(report: Report, error: yaml.MarkedYAMLError, text: str) -> None:
         hint = "a comma is missing before this"
         if line != start.line and _indent(here) <= _indent(opening):
             line, column = start.line, start.column
-            message, hint = f"this {opening[column : column + 1]} is never closed", ""
+            bracket = opening[column : column + 1]
+            closing = "}" if bracket == "{" else "]"
+            message, hint = (
+                f"this {bracket} is never closed",
+                f"write the {closing} that belongs to it",
+            )
             if " #" in opening[column:]:
                 hint = '" #" starts a comment: put the text in quotes'
     elif start and "quoted scalar" in reason:
         line, column = start.line, start.column
-        message = "this quote is never closed"
+        message, hint = "this quote is never closed", "write the other one at the end of the text"
     elif start and "simple key" in reason:
         line, column = start.line, start.column
         message, hint = "this is no key and value", "a colon and a blank stand between them"

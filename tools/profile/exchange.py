@@ -53,7 +53,8 @@ def sound(frame: Frame, report: Report, wanted: bool) -> bool:
     """Return whether a frame's CRC is right; report it with the right one if it is `wanted`."""
     node, data = frame
     if len(data) < _FRAME_MIN:
-        report.add("E062", node, f"{len(data)} bytes are no frame")
+        hint = "unit, function, data and two bytes of CRC"
+        report.add("E062", node, f"{len(data)} bytes are no frame", hint)
         return False
     right = rtu.crc(data[:-2])
     if right == data[-2:]:
@@ -115,7 +116,8 @@ def _modbus(image: Image, case: Case, sent: Frame, received: Frame, report: Repo
         if request.function not in _TABLES:
             raise ConfigError(f"function {request.function} does not read")
     except (Refused, ConfigError) as error:
-        report.add("E064", request_node, f"this is no read request: {error}")
+        hint = "a test of a write has 'write' and 'sends'"
+        report.add("E064", request_node, f"this is no read request: {error}", hint)
         return False
     table = _TABLES[request.function]
     if answer[0] != request_frame[0]:

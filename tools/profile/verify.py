@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     if not files:
         print("tidegate profile: no profile there", file=sys.stderr)
         return NO_INPUT
-    rows = [_look(path) for path in files]
+    rows = [look(path) for path in files]
     if all(_unreadable(checked) for checked, _ in rows):
         for checked, _ in rows:
             print(checked.report.text(), file=sys.stderr)
@@ -73,7 +73,8 @@ def _files(paths: list[Path]) -> list[Path]:
     return found
 
 
-def _look(path: Path) -> tuple[Checked, tester.Outcome]:
+def look(path: Path) -> tuple[Checked, tester.Outcome]:
+    """Check the profile in a file and run its tests; a file that cannot be read is reported too."""
     try:
         checked = check_source(read_source(path))
     except ConfigError as error:  # the other files are still worth a look
