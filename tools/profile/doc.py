@@ -66,9 +66,8 @@ def main(args: argparse.Namespace) -> int:
     return OK
 
 
-def expected(languages: Sequence[str] = LANGUAGES) -> dict[Path, str]:
-    """Return every file that `doc --all` writes, with its text."""
-    found = catalogue.subjects()
+def expected(found: Sequence[Subject], languages: Sequence[str] = LANGUAGES) -> dict[Path, str]:
+    """Return every file that `doc --all` writes about these profiles, with its text."""
     made = {
         Path("docs/devices") / name: text
         for name, text in catalogue.pages(found, languages).items()
@@ -93,7 +92,7 @@ def _subject(path: Path) -> Subject:
 
 def _all(folder: Path | None, languages: Sequence[str], check: bool, as_json: bool) -> int:
     root = folder or ROOT
-    wanted = expected(languages)
+    wanted = expected(catalogue.subjects(), languages)
     missing = [path for path in wanted if not (root / path).is_file()]
     stale = [path for path in wanted if path not in missing and _differs(root / path, wanted[path])]
     known = {root / path for path in wanted}
