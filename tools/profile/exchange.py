@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _TABLES = {1: images.COIL, 2: images.DISCRETE, 3: images.HOLDING, 4: images.INPUT}
 _FRAME_MIN = 4  # unit, function, CRC
+# How the protocols' readers begin where they tell the right sum.
+_WRONG_SUMS = (SUM_IS, "the CRC is", "the check character is")
 _MISTYPED = "a digit is mistyped, here or in the manual"
 
 
@@ -80,7 +82,7 @@ def _frame(
         return True  # the device's own word for no: nothing came
     except BadReply as error:
         if not case.gives_nothing:
-            wrong_sum = str(error).startswith(SUM_IS)
+            wrong_sum = str(error).startswith(_WRONG_SUMS)
             code, hint = ("E062", _MISTYPED) if wrong_sum else ("E064", "")
             report.add(code, node, str(error), hint)
         return False

@@ -107,6 +107,8 @@ FAILING = [
         "E063",
         "is w",
     ),
+    (SDI12, '{in: M, received: "0+3.14OqX\\r\\n", gives: {t: 3.14}}', "E062", "have OqZ"),
+    (METER, "{received: 02 31 28 31 29 0D 0A 03 55, gives: {e: 1}}", "E062", "these bytes have"),
 ]
 
 
