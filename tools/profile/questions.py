@@ -14,7 +14,7 @@ from drivers.profile.values_cpython import BAD
 from gateway.core.errors import ConfigError
 from gateway.core.source_cpython import LIST, MAP, SCALAR, Node, load_source
 from tools.profile.importing import kinds
-from tools.profile.importing.draft import Draft
+from tools.profile.importing.draft import Draft, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,8 +123,8 @@ def _channel(answers: Answers, draft: Draft) -> bool:
     found = {
         key: answers.value(key, form, purpose) for key, form, purpose in _rows(schema.CHANNEL, keys)
     }
-    entry = draft.add("x", found, 0)
-    entry.id = name
+    entry = Entry(name, {key: value for key, value in found.items() if value != ""})
+    draft.channels.append(entry)
     if draft.section == "modbus":
         kinds.guess(entry)
     return True
