@@ -29,7 +29,7 @@ PROFILE: Table = (
     ("docs", "text", "where the manual is"),
     ("kind", "word", "device category, such as electricity_meter"),
     ("every", "every", "how often to poll: 500ms, 10s, 5m, 1h, 1d, once or never; 1m if absent"),
-    ("verified", "one manual captured none", "what the tests come from"),
+    ("verified", "one manual captured none", "what the map was checked against"),
 )
 PROFILE += schema_bus.PURPOSES
 PROFILE += (

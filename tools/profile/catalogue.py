@@ -65,7 +65,7 @@ def index(found: Sequence[Subject]) -> Page:
         rows = [_row(one) for one in members]
         made.add(
             Heading(2, category(kind)),
-            Table(["device", "maker", "bus", "measures", "grade", "tests from"], rows),
+            Table(["device", "maker", "bus", "measures", "grade", "checked against"], rows),
         )
     head = ["kind", *(HEADINGS[one] for one in LANGUAGES), "unit", "devices"]
     registry = units_cpython.kinds()

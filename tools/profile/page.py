@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tools.profile.markup import Inline, Piece
 
 HEADINGS = {"en": "English", "zh": "中文", "ja": "日本語"}
-_FROM = {"manual": "the manual", "captured": "a real device", "none": "nobody verified them"}
+_FROM = {"manual": "the manual", "captured": "bytes of a real device", "none": "nothing yet"}
 _PARTS_MAX = 24  # rows of an example; a battery answers with two hundred bytes
 _RECORDS_MAX = 4  # of the sample, which shows the form
 _WORDS_MAX = 12  # of a map
@@ -146,7 +146,7 @@ def _head(subject: Subject, source: str) -> list[tuple[Inline, Inline]]:
         ("recognised by", _recognised(subject)),
         ("profile", [link(subject.name, source), ", identity ", code(_digest(subject))]),
         ("grade", [bold("–" if reached.name == "none" else reached.name), lacks]),
-        ("tests from", _FROM.get(subject.written("verified"), "")),
+        ("checked against", _FROM.get(subject.written("verified"), "")),
         ("manual", link(urlsplit(docs).netloc or docs, docs) if docs else ""),
         ("source", _source(subject)),
     ]

@@ -84,7 +84,7 @@ SAID = (
     "| **recognised by** | `level < 20` |",
     "| **profile** | [acme/wl200](wl200.yaml), identity `",
     "| **grade** | **–**; bronze lacks: no test touches channel",
-    "| **tests from** | the manual |",
+    "| **checked against** | the manual |",
     "| **manual** | [acme.example](https://acme.example/wl200.pdf) |",
     '| **source** | Acme, "WL200 manual", page 7; the frame is printed there. |',
     "| `level` | River stage | 河道水位 | 河川水位 | input 0x0010 | `s16` × 0.001 | m |"
