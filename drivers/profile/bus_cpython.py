@@ -14,6 +14,7 @@ from drivers.profile.decode import octets, words
 from drivers.profile.elsewhere_cpython import meant, value_hint
 from drivers.profile.frame_cpython import HEX, MIXED, TEXT
 from drivers.profile.image import BIT_TABLES, HOLDING, LATEST, TABLES
+from drivers.profile.values_cpython import BAD
 from gateway.core.report_cpython import near
 from gateway.core.source_cpython import MAP, SCALAR, Node
 
@@ -23,20 +24,7 @@ if TYPE_CHECKING:
     from gateway.core.report_cpython import Report
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_OF_MESSAGE: tuple[str, ...] = (
-    "as",
-    "ask",
-    "split",
-    "notify",
-    "read",
-    "to",
-    "start",
-    "bytes",
-    "length",
-    "end",
-)
-_OF_MESSAGE += ("check", "every")
-_DEFAULTS = ("in", "type", "order", "scale", "every")
+_OF_MESSAGE = tuple(key for key, _, _ in schema_bus.MESSAGE_BLE)
 SUM_BYTES = {"sum16": 2, "crc16": 2, "crc16-ccitt": 2, "crc16-x25": 2, "crc32": 4}  # others: 1
 _HOLES = ("addr", "check")  # what the bus fills in; other holes are settings
 # What `in` is where the protocol names each value, and an example of it.
@@ -253,11 +241,24 @@ def read_section(root: Node, report: Report) -> Section:
     if name == "driver" and node.kind == MAP:
         node = _drivers_own(section, table, report)
     section.keys = form_cpython.read(node, table, name, report, own)
+    if own == TEXT:
+        _outside(section, node, report)
     section.base = section.keys.get("base", 0)
     if name in schema_bus.MESSAGES:
         _messages(section, listed, report)
     _Rules(section, report).check()
     return section
+
+
+def _outside(section: Section, node: Node, report: Report) -> None:
+    """Read again what is no part of the message, which alone is all text."""
+    for name, form in (("wake", "wake hex"), ("sleep", "mark hex")):
+        value = node.get(name)
+        found = form_cpython.by_form(value, form, report, section.mode) if value else BAD
+        if found is BAD:
+            section.keys.pop(name, None)
+        else:
+            section.keys[name] = found
 
 
 def _values(node: Node | None) -> list[Node]:

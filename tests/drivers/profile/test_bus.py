@@ -121,6 +121,16 @@ def test_line_knows_what_wakes_a_device_and_what_lets_it_sleep() -> None:
     assert document["line"] == {"baud": 2400, "timeout_ms": 1000, **wake}
 
 
+def test_wake_and_sleep_of_a_device_of_texts_may_be_either() -> None:
+    tests = 'tests: [{received: "1\\n", gives: {a: 1}}]'
+    for wake, data in (("FE FE", b"\xfe\xfe"), ('"W\\n"', b"W\n")):
+        checked = check_text(
+            serial(f"as: text, wake: {wake}, sleep: {wake}", tests=tests), "a.yaml"
+        )
+        assert checked.document is not None, checked.report.text()
+        assert checked.document["line"] == {"wake": [data, 0], "sleep": data}
+
+
 SECTIONS = [
     ("serial:", "E070"),
     ("serial: {}", "E070"),
