@@ -86,13 +86,8 @@ class Diagnosis:
                 if wanting <= held:
                     with read_otherwise(device, channel, variant):
                         partly, wholly = crowding(device, channel)
-                    likely: tuple[int, ...] = (
-                        distance,
-                        partly,
-                        *variants.likelihood(variant, channel),
-                        wholly,
-                    )
-                    order = (-len(held), len(variant.kinds), *likely)
+                    likely = variants.likelihood(variant, channel, self._settled(channel))
+                    order = (-len(held), len(variant.kinds), distance, partly, *likely, wholly)
                     ranked.append((order, Cause(channel, variant)))
         return [cause for _, cause in sorted(ranked, key=lambda one: one[0])]
 
@@ -137,6 +132,17 @@ class Diagnosis:
             if not self._found[channel] and variants.is_number(channel):
                 self._found[channel] = self._tried(channel, variants.pairs(channel))
         return self._found[channel]
+
+    def _settled(self, channel: Channel) -> bool:
+        """Return whether tests of other channels prove the order of this one."""
+        return any(
+            one is not channel and one.layout.order == channel.layout.order for one in self._proved
+        )
+
+    @cached_property
+    def _proved(self) -> set[Channel]:
+        held = [self._trials[number].device.places(name) for number, name in self._held]
+        return {one.channel for places in held for one in places if variants.is_wide(one.channel)}
 
     def _tried(self, channel: Channel, ways: list[Variant]) -> list[tuple[Variant, Held]]:
         found = []

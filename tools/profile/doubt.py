@@ -96,7 +96,9 @@ def doubts(device: Map, image: Image) -> list[Doubt]:
 
     Where several readings look alike, the mistake that other channels show too comes first.
     """
-    found = [_doubt(device, image, *one) for one in doubted(device, image)]
+    wrong = doubted(device, image)
+    orders = _orders(device, image, [channel for channel, _, _ in wrong])
+    found = [_doubt(device, image, orders, *one) for one in wrong]
     votes: dict[Variant, int] = {}
     for doubt in found:
         for reading in _leading(doubt):
@@ -106,12 +108,32 @@ def doubts(device: Map, image: Image) -> list[Doubt]:
     return found
 
 
-def _doubt(device: Map, image: Image, channel: Channel, place: Place, verdict: Verdict) -> Doubt:
+def _orders(device: Map, image: Image, wrong: list[Channel]) -> set[str]:
+    """Return the orders in which wide numbers of the device look right."""
+    known = decoded(device, image)
+    found = set()
+    for place in _applying(device, known):
+        if variants.is_wide(place.channel) and place.channel not in wrong:
+            verdict = plausible.judge(device, image, known, place)
+            if verdict and verdict.points > 0:
+                found.add(place.channel.layout.order)
+    return found
+
+
+def _doubt(
+    device: Map,
+    image: Image,
+    orders: set[str],
+    channel: Channel,
+    place: Place,
+    verdict: Verdict,
+) -> Doubt:
     """Return the doubt about `channel`, or about what it is computed from if that explains more."""
-    first = Doubt(channel, place, verdict, _readings(device, image, channel, place))
+    first = Doubt(channel, place, verdict, _readings(device, image, orders, channel, place))
     if not first.best:
         for other in suspects(device, place.id):
-            doubt = Doubt(other, place, verdict, _readings(device, image, other, place))
+            readings = _readings(device, image, orders, other, place)
+            doubt = Doubt(other, place, verdict, readings)
             if other is not channel and doubt.best:
                 return doubt
     return first
@@ -122,7 +144,9 @@ def _leading(doubt: Doubt) -> list[Reading]:
     return [one for one in doubt.readings if one.points == most and one.variant.kinds]
 
 
-def _readings(device: Map, image: Image, channel: Channel, place: Place) -> list[Reading]:
+def _readings(
+    device: Map, image: Image, orders: set[str], channel: Channel, place: Place
+) -> list[Reading]:
     found = []
     others = [] if channel.at is None else variants.singles(channel)
     for variant in [variants.Variant(), *others]:
@@ -133,7 +157,8 @@ def _readings(device: Map, image: Image, channel: Channel, place: Place) -> list
                 continue
             points = _points(device, image, known, channel)
             partly, wholly = crowding(device, channel)
-            likely = (partly, *variants.likelihood(variant, channel), wholly)
+            settled = channel.layout.order in orders
+            likely = (partly, *variants.likelihood(variant, channel, settled), wholly)
             found.append(Reading(variant, verdict, points, likely))
     return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drivers.profile.decode import arrange
 from drivers.profile.image import BIT_TABLES
 from gateway.core.reading import BAD_REPLY, GOOD, NO_REPLY, OUT_OF_RANGE, REFUSED, SENTINEL
 from gateway.core.record import Record
@@ -148,7 +149,7 @@ pH 0 14
 FLOAT_MIN, FLOAT_MAX = 1e-6, 1e9  # a float beyond is no measurement but other bytes
 
 # How much a sign speaks for a value or against it; below 0 it is doubted.
-NOTHING, FORM, RANGE, EDGE, USUAL, LEGAL = -4, -4, -3, -2, 2, 1
+NOTHING, FORM, RANGE, ODD, EDGE, USUAL, LEGAL = -4, -4, -3, -3, -2, 2, 1
 
 
 class Verdict(Record):
@@ -176,19 +177,19 @@ def judge(device: Map, image: Image, known: dict[str, Any], place: Place) -> Ver
     value, quality = place.outcome(data, known, device.settings, {})
     if quality != GOOD:
         return _absent(place, data, quality)
-    verdict = _usual(place, value)
     odd = _odd(place, data)
-    if odd and verdict.points > RANGE:
-        return Verdict(verdict.points + EDGE - (verdict.points > 0), odd, value, quality)
+    verdict = _usual(place, value)
+    if odd:
+        return Verdict(min(verdict.points, ODD), odd, value, quality)
     return verdict
 
 
 def usual(kind: str, unit: str) -> tuple[float, float] | None:
     """Return what values of a kind, or else of a unit, usually lie between, None if unknown."""
     for end in range(len(kind), 0, -1):
-        if kind[:end] in _BY_KIND:
-            return _BY_KIND[kind[:end]]
-    return _BY_UNIT.get(unit)
+        if kind[:end] in BY_KIND:
+            return BY_KIND[kind[:end]]
+    return BY_UNIT.get(unit)
 
 
 _MISSING = {
@@ -206,14 +207,11 @@ def _usual(place: Place, value: Any) -> Verdict:
     number = float(wire)
     if number == 0:
         return Verdict(0, "", value, GOOD)
-    if channel.layout.base == "f" and not FLOAT_MIN <= abs(number) <= FLOAT_MAX:
-        reason = f"floats of sensors lie between {FLOAT_MIN:g} and {FLOAT_MAX:g}"
-        return Verdict(FORM, reason, value, GOOD)
     span = usual(channel.kind, channel.unit)
     if span is None:
         return Verdict(0, "", value, GOOD)
     if span[0] <= number <= span[1]:
-        return Verdict(USUAL if span != _BY_UNIT.get(channel.unit) else LEGAL, "", value, GOOD)
+        return Verdict(USUAL if span != BY_UNIT.get(channel.unit) else LEGAL, "", value, GOOD)
     what = channel.kind or channel.unit
     reason = f"{what} usually lies between {span[0]:g} and {span[1]:g} {channel.unit}".rstrip(" /")
     return Verdict(RANGE, reason, value, GOOD)
@@ -239,30 +237,36 @@ _NO_FORM = {
 
 
 def _odd(place: Place, data: bytes) -> str:
-    """Return how a whole number looks as if it was read wrong, or ""."""
+    """Return how a raw number looks as if it was read wrong, or ""."""
     channel = place.channel
     layout = channel.layout
     if channel.map is not None or channel.flags is not None or layout.bits is not None:
         return ""
-    if layout.base not in ("u", "s") or channel.table in BIT_TABLES or layout.size < 16:
-        return ""
     raw, quality = layout.value(data)
     if quality != GOOD or isinstance(raw, (bool, str)) or raw is None:
         return ""
+    if layout.base == "f":
+        return _odd_float(float(raw), arrange(data, layout.order))
+    if layout.base not in ("u", "s") or channel.table in BIT_TABLES or layout.size < 16:
+        return ""
     number = int(float(raw))
     top = 1 << layout.size
+    if layout.size >= 32 and number & 0xFFFF in (0, 0xFFFF) and number >> 16 not in (0, -1):
+        return f"{number} has an empty low word: are the words swapped?"
+    if not channel.unit and not channel.kind:
+        return ""  # a code may be any number
     if layout.base == "s" and abs(number) > top // 2 - top // 128:
         return f"{number} is near the end of {layout.base}{layout.size}"
     if layout.base == "u" and number > top - top // 128:
         return f"{number} would be {number - top} if it were signed"
-    if (
-        layout.size >= 32
-        and number
-        and number & 0xFFFF in (0, 0xFFFF)
-        and number >> 16 not in (0, -1)
-    ):
-        return f"{number} has an empty low word: are the words swapped?"
     return ""
+
+
+def _odd_float(number: float, pattern: bytes) -> str:
+    is_zero = not any(pattern[1:]) and pattern[0] in (0, 0x80)
+    if is_zero or FLOAT_MIN <= abs(number) <= FLOAT_MAX:
+        return ""
+    return f"floats of sensors lie between {FLOAT_MIN:g} and {FLOAT_MAX:g}"
 
 
 def _ranges(text: str) -> dict[str, tuple[float, float]]:
@@ -270,5 +274,5 @@ def _ranges(text: str) -> dict[str, tuple[float, float]]:
     return {name: (float(low), float(high)) for name, low, high in rows}
 
 
-_BY_KIND = _ranges(_KINDS)
-_BY_UNIT = _ranges(_UNITS)
+BY_KIND = _ranges(_KINDS)
+BY_UNIT = _ranges(_UNITS)

@@ -154,6 +154,11 @@ def is_number(channel: Channel) -> bool:
     return plain and layout.base in (*_NUMBERS, DECIMAL) and layout.bits is None
 
 
+def is_wide(channel: Channel) -> bool:
+    """Return whether the channel is a number of more than two bytes: words have an order."""
+    return channel.layout.base in _NUMBERS and channel.layout.size > 16
+
+
 def _types(layout: Layout) -> list[str]:
     names = [f"{base}{layout.size}" for base in _SIBLINGS.get(layout.base, ())]
     names += [f"{layout.base}{size}" for size in (2 * layout.size, layout.size // 2)]
@@ -192,11 +197,14 @@ def decoded(device: Map, image: Image) -> dict[str, Value]:
     return known
 
 
-def likelihood(variant: Variant, channel: Channel) -> tuple[int, ...]:
-    """Return what sorts the mistakes in `channel`: those people make first, then what is usual."""
+def likelihood(variant: Variant, channel: Channel, settled: bool) -> tuple[int, ...]:
+    """Return what sorts the mistakes in `channel`: those people make first, then what is usual.
+
+    `settled` says that other channels of the device are right in this one's order.
+    """
     kinds = [KINDS.index(kind) for kind in variant.kinds] or [-1]
     # Within a register swapped bytes are far rarer than swapped words.
-    if variant.order and channel.layout.width == 2 and channel.layout.size <= 16:
+    if variant.order and (settled or (channel.layout.width == 2 and not is_wide(channel))):
         kinds = [len(KINDS)]
     order = _USUAL_ORDERS.index(variant.order) if variant.order else 0
     scale = str(variant.of(channel).scale) if variant.power else ""
