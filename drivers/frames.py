@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.profile.bus import TEXT
 from drivers.profile.image import LATEST, Image
 from drivers.profile.write import filled
-from drivers.protocol import checksum
-from drivers.protocol.frame import Shape, Splitter
+from drivers.protocol.frame import Check, Shape, Splitter
 from gateway.core.errors import BadReply, ConfigError
 
 if TYPE_CHECKING:
@@ -120,9 +119,9 @@ class Request:
     def __init__(self, message: str, parts: list[Any], check: Any, text: bool) -> None:
         self.message = message
         self.parts = parts
-        self._check = check
+        self._check = None if check is None else Check(check, text)
         self._text = text
-        self._summed = isinstance(parts[-1], str) and parts[-1] == "'check" and check is not None
+        self._ends_with_check = isinstance(parts[-1], str) and parts[-1] == "'check"
 
     def build(self, address: bytes) -> bytes:
         """Return the request to the device with this address; ConfigError if it needs no such."""
@@ -133,7 +132,7 @@ class Request:
             elif part == "'addr":
                 made += address
             elif part == "'check" and self._check is not None:
-                made += self._sum(made)
+                made += self._check.after(made)
             else:
                 raise ConfigError(f"{{{part[1:]}}} of a request stands for nothing")
         return made
@@ -143,9 +142,10 @@ class Request:
         made = self.build(self._address(sent))
         if made == sent:
             return ""
-        size = self._size()
-        if self._summed and made[:-size] == sent[:-size]:
-            return f"{SUM_IS} {_hex(sent[-size:])}, these bytes have {_hex(made[-size:])}"
+        if self._check is not None and self._ends_with_check:
+            end = len(made) - self._check.size
+            if made[:end] == sent[:end] and len(made) == len(sent):
+                return self._check.refusal(sent)
         return f"{says} {repr(made)[1:] if self._text else _hex(made)}"
 
     def _address(self, sent: bytes) -> bytes:
@@ -154,7 +154,8 @@ class Request:
         if "'addr" not in holes:
             return b""
         rest = len(sent) - sum([len(part) for part in self.parts if isinstance(part, bytes)])
-        rest -= self._size() * holes.count("'check")
+        if self._check is not None:
+            rest -= self._check.size * holes.count("'check")
         width = min(max(1, rest // holes.count("'addr")), ADDRESS_MAX)
         at = 0
         for part in self.parts:
@@ -162,16 +163,6 @@ class Request:
                 break
             at += len(part)
         return sent[at : at + width]
-
-    def _size(self) -> int:
-        if self._check is None:
-            return 0
-        return checksum.SIZES[self._check["is"]] * (2 if self._text else 1)
-
-    def _sum(self, before: bytes) -> bytes:
-        covered = before[self._check.get("from", 0) :]
-        found = checksum.compute(self._check["is"], covered, self._check.get("seed", 0))
-        return found.hex().upper().encode() if self._text else found
 
 
 def write_request(profile: Profile, step: Send) -> Request:

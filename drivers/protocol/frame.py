@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FRAME_MAX = 1024  # bytes; the longest answer of a common sensor is a third of it
 END_MAX = 8  # bytes of an end mark
 _MORE = -1  # more bytes must tell
+_BLANK = "\x02\x03\t\r\n "  # around the columns of a text
 _WIDTHS = {"u8": 1, "u16": 2, "u24": 3, "u32": 4}
 
 
@@ -35,7 +36,7 @@ class Shape:
         self._marks: list[list[Any]] = row.get("bytes", [])
         length = row.get("length", [])
         self._end: bytes = row.get("end", b"\n" if self.text and not length else b"")
-        self._check = _Check(row["check"], self.text) if "check" in row else None
+        self._check = Check(row["check"], self.text) if "check" in row else None
         self._field = _Field(length) if "at" in length else None
         self._sizes: list[int] = [] if isinstance(length, dict) else sorted(length)
         span = length if isinstance(length, dict) and not self._field else {}
@@ -58,6 +59,8 @@ class Shape:
             raise ConfigError(f"the end of a frame has more than {END_MAX} bytes")
         if b"" in self._starts or (self._split and not self.text):
             raise ConfigError("an empty start, or a split in a message that is no text")
+        if self.text and not _readable(self._end):
+            raise ConfigError(f"a text cannot end with {_hex(self._end)}")
         for at, part in self._marks:
             if not part or at < 0 < at + len(part):
                 raise ConfigError(f"fixed bytes at {at} are empty or reach beyond the frame")
@@ -108,11 +111,12 @@ class Shape:
             return frame
         body = frame[: len(frame) - len(self._end)]
         if self._check:
-            body = self._check.covered(body)
-        text = body.decode().strip("\x02\x03\t\r\n ")
+            body = self._check.covered(body[: len(body) - self._check.size])
+        # An empty column at either end is one, too: what parts columns is not stripped.
+        text = body.decode().strip(_BLANK.replace(self._split, "") if self._split else _BLANK)
         if not self._split:
             return [text]
-        columns = text.split(self._split) if self._split.strip() else text.split()
+        columns = text.split(self._split) if self._split.strip(" ") else text.split()
         return [column.strip() for column in columns]
 
     def size(self, got: bytes, at: int) -> int:
@@ -161,6 +165,10 @@ class Shape:
             return f"it has {size} bytes, not {self._least} to {self._most}"
         if self._field and self._field.size(frame, 0) != size:
             return f"it has {size} bytes and says it has {self._field.size(frame, 0)}"
+        if self.text and self._end and not self._sizes and not self._field:
+            end = frame.find(self._end, self._least - len(self._end))
+            if 0 <= end < size - len(self._end):
+                return f"it ends after {end + len(self._end)} bytes, and more follows"
         return ""
 
 
@@ -218,8 +226,11 @@ class Splitter:
         return number, least or (_MORE if more else 0)
 
 
-class _Check:
-    """The check sum before the end of a frame; covers all from `start` to itself."""
+class Check:
+    """A check sum at the end of a frame or request; covers all from `start` to itself.
+
+    `size` bytes on the wire. ConfigError if there is no such check sum.
+    """
 
     def __init__(self, row: dict[str, Any], text: bool) -> None:
         self._name: str = row["is"]
@@ -230,22 +241,26 @@ class _Check:
             raise ConfigError(f"no check sum is {self._name!r} from {self.start}")
         self.size = checksum.SIZES[self._name] * (2 if text else 1)
 
-    def covered(self, body: bytes) -> bytes:
-        """Return what stands before the check."""
-        before = body[: len(body) - self.size]
+    def covered(self, before: bytes) -> bytes:
+        """Return what belongs to the message of all that stands before the check."""
         return before[:-1] if self._text and before[-1:] in (b"*", b"\x03") else before
+
+    def after(self, before: bytes) -> bytes:
+        """Return the check that must follow `before`, as sent."""
+        right = checksum.compute(self._name, self.covered(before)[self.start :], self._seed)
+        return right.hex().upper().encode() if self._text else right
 
     def refusal(self, body: bytes) -> str:
         """Return what is wrong with the check at the end of `body`, and the right one; or ""."""
-        right = checksum.compute(self._name, self.covered(body)[self.start :], self._seed)
-        stands = body[len(body) - self.size :]
-        if self._text:
-            shown, wanted = stands.decode().upper(), right.hex().upper()
-        else:
-            shown, wanted = _hex(stands), _hex(right)
-        if shown == wanted:
+        place = len(body) - self.size
+        stands, right = body[place:], self.after(body[:place])
+        if (stands.upper() if self._text else stands) == right:
             return ""
-        return f"the check sum is {shown}, these bytes have {wanted}"
+        return f"the check sum is {self._shown(stands)}, these bytes have {self._shown(right)}"
+
+    def _shown(self, check: bytes) -> str:
+        """Return a check as people write it."""
+        return repr(check)[2:-1] if self._text else _hex(check)
 
 
 class _Field:

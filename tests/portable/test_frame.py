@@ -218,3 +218,28 @@ def test_unsound_shapes_are_a_configuration_error():
     for row in ({}, {"start": [b"a"]}, {"length": {"min": 1, "max": 9}}, {"check": {"is": "sum8"}}):
         assert not Shape(row).bounded
         raised(ConfigError, Splitter, [Shape(row)])
+
+
+def test_frame_a_character_cut_in_two_is_no_check_sum_and_no_error():
+    shape = Shape({"as": "text", "check": {"is": "xor8"}})
+    assert shape.refusal("abc\xe91\n".encode()).startswith("the check sum is ")
+    raised(ConfigError, Shape, {"as": "text", "end": b"\xa9"})
+
+
+def test_frame_two_lines_are_not_one():
+    shape = Shape({"as": "text", "split": ",", "length": {"min": 3, "max": 90}, "end": b"\r\n"})
+    assert shape.refusal(b"1,2\r\n3,4\r\n") == "it ends after 5 bytes, and more follows"
+    assert shape.refusal(b"1,2\n3,4\r\n") == ""
+    assert frames([shape], b"1,2\r\n3,4\r\n") == [(0, b"1,2\r\n"), (0, b"3,4\r\n")]
+
+
+def test_frame_an_empty_column_moves_no_other():
+    for split, line, columns in (
+        ("\t", b"\t1\t\t 2\t\r\n", ["", "1", "", "2", ""]),
+        (",", b"\x02,1,,2,\x03\r\n", ["", "1", "", "2", ""]),
+        ("\r", b"a b\rc d\n", ["a b", "c d"]),
+        (" ", b" 1   2\t3 \r\n", ["1", "2", "3"]),
+        ("", b" 1 2 \r\n", ["1 2"]),
+    ):
+        row = {"as": "text", "split": split} if split else {"as": "text"}
+        assert Shape(row).parts(line) == columns, split

@@ -146,6 +146,13 @@ def test_frames_a_request_is_built_with_address_setting_and_sum():
     raised(ConfigError, request.build, b"\x40")
 
 
+def test_frames_a_request_in_text_is_summed_as_the_answers_are():
+    row = {"as": "text", "start": [b"$"], "ask": [b"$PQ*", "'check", b"\r\n"]}
+    row.update({"check": {"is": "xor8", "from": 1}, "end": b"\r\n"})
+    (request,) = Frames(profile("serial", [{"id": "a", "at": 0}], [row])).asks()
+    assert request.build(b"") == b"$PQ*01\r\n"  # NMEA 0183: of what stands between $ and *
+
+
 def test_frames_texts_come_in_columns_and_say_what_they_hold():
     row = {"as": "text", "split": ",", "end": b"\n"}
     channels = [
