@@ -54,7 +54,10 @@ class Frames:
     ) -> None:
         """Add what `frame` brings to `found`; see `image`."""
         if self._read is not None:
-            _put_telegram(found, self._read(frame, self._command(message)))
+            telegram = self._read(frame, self._command(message))
+            if telegram.asks:
+                raise BadReply("a request, no answer: the line gives back what was sent", frame)
+            _put_telegram(found, telegram)
         elif not self.profile.messages:  # a driver's, who alone knows them
             found.put_message(message or "", frame)
         else:

@@ -46,4 +46,5 @@ def read(frame: bytes, high_first: bool = False) -> Telegram:
             raise BadReply(f"{len(data)} bytes are no identifier and number", frame)
         digits = data[:2].hex().upper() if high_first else backwards(data[:2])
         items.append((digits, data[_HEAD:]))
-    return Telegram(backwards(whole[2:9]), items, control, f"{whole[1]:02X}")
+    asks = not control & _REPLY
+    return Telegram(backwards(whole[2:9]), items, control, f"{whole[1]:02X}", False, asks)

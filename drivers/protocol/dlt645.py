@@ -63,7 +63,7 @@ def read(frame: bytes) -> Telegram:
     elif data:
         items.append(("", data))
     more = control & (_REPLY | _MORE) == _REPLY | _MORE
-    return Telegram(backwards(whole[1:7]), items, control, "", more)
+    return Telegram(backwards(whole[1:7]), items, control, "", more, not control & _REPLY)
 
 
 def _refused(function: int, data: bytes) -> Refused:

@@ -27,7 +27,7 @@ def read(frame: bytes) -> Telegram:
     code (SOH), or ACK. Refused for a meter's `(ER…)`; BadReply for what is no such frame.
     """
     for byte in frame:
-        if byte > 0x7E:
+        if byte > 0x7F:
             raise BadReply(f"byte {byte:02X} is no text: the line has 7 data bits", frame)
     if frame[:1] == b"/":
         end = frame.find(b"\r\n")
@@ -47,7 +47,7 @@ def read(frame: bytes) -> Telegram:
         if len(frame) != 6 or frame[4:] != b"\r\n":
             raise BadReply("an acknowledgement has three characters and CR LF", frame)
         acknowledged: list[Any] = [("ACK", [frame[1:4].decode()])]
-        return Telegram("", acknowledged, _ACK)
+        return Telegram("", acknowledged, _ACK, asks=True)
     if not frame.endswith(b"\r\n"):
         raise BadReply("the last line is cut short", frame)
     text = frame.decode()
@@ -62,7 +62,7 @@ def bcc(data: bytes) -> int:
 def _request(head: str, rest: bytes, frame: bytes) -> Telegram:
     if rest or not head.endswith("!"):
         raise BadReply("a request is one line and ends with !", frame)
-    return Telegram(head[1:-1], [], ord("?"))
+    return Telegram(head[1:-1], [], ord("?"), asks=True)
 
 
 def _ended(frame: bytes, begin: int) -> str:

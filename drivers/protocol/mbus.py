@@ -1,7 +1,8 @@
 """Wired M-Bus frames (EN 13757-2) and the records of meters in them (EN 13757-3).
 
-Items are keyed by a record's header, DIF to VIFE, in the digits of the telegram: no table of
-quantities is needed to find a value again. Knows no port, no clock, and not what a VIF means.
+Items are keyed by a record's header, DIF to VIFE, in the digits of the telegram (and the LVAR of
+a number of variable length): no table of quantities is needed to find a value again. Knows no
+port, no clock, and not what a VIF means.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ ACK = 0xE5  # the control code of an acknowledgement, which has none
 
 EXTENSIONS_MAX = 10  # DIFEs or VIFEs of one record, EN 13757-3
 
+_PRIMARY = 0x40  # bit of the control code: from the master, and data is for the meter
 _ERROR, _FIXED, _VARIABLE, _SHORT, _BARE = 0x70, 0x73, 0x72, 0x7A, 0x78  # CI of replies, low first
 _HIGH_FIRST = (0x76, 0x77)
 _HEADERS = {_FIXED: 8, _VARIABLE: 12, _SHORT: 4, _BARE: 0}
@@ -36,6 +38,7 @@ _ENCRYPTED = (2, 3, 4, 5, 7, 13)  # modes of the configuration word
 _LENGTHS = (0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, -1, 6)  # by the low half of the DIF; -1 varies
 _FILLER, _TAIL, _TAIL_AND_MORE = 0x2F, 0x0F, 0x1F
 _TEXT_VIF = 0x7C  # the unit follows as a text
+_TEXT_MAX = 0xBF  # of an LVAR that counts characters
 _ERRORS = (
     "unspecified error",
     "CI field not implemented",
@@ -65,8 +68,8 @@ def read(frame: bytes) -> Telegram:
     if whole[1] != whole[2] or whole[1] < 3:
         raise BadReply(f"the lengths {whole[1]} and {whole[2]} must be equal, 3 or more", frame)
     control, address, ci, data = whole[4], str(whole[5]), whole[6], whole[7:-2]
-    if control & 0x40:  # from the master: data is for the meter
-        return Telegram(address, [("", data)] if data else [], control)
+    if control & _PRIMARY:
+        return Telegram(address, [("", data)] if data else [], control, asks=True)
     if ci == _ERROR:
         code = data[0] if data else 0
         said = _ERRORS[code] if code < len(_ERRORS) else "an error"
@@ -100,7 +103,7 @@ def _short(frame: bytes) -> Telegram:
     if frame[3:4] != right:
         said = f"the check sum is {frame[3]:02X}, these bytes have {right[0]:02X}"
         raise BadReply(said, frame)
-    return Telegram(str(frame[2]), [], frame[1])
+    return Telegram(str(frame[2]), [], frame[1], asks=frame[1] & _PRIMARY != 0)
 
 
 def _records(data: bytes) -> tuple[list[Any], bool]:
@@ -116,6 +119,8 @@ def _records(data: bytes) -> tuple[list[Any], bool]:
         else:
             end = _header_end(data, at)
             start, stop = _value(data, data[at] & 0x0F, end)
+            if start > end and data[end] > _TEXT_MAX:
+                end = start  # what kind of number it is, and its sign, stands in the LVAR only
             items.append((data[at:end].hex().upper(), data[start:stop]))
             at = stop
     return items, False
@@ -166,7 +171,7 @@ def _value(data: bytes, length: int, at: int) -> tuple[int, int]:
 
 def _variable_size(code: int) -> int:
     """Return the bytes of a value of variable length (EN 13757-3, LVAR); -1 if reserved."""
-    if code <= 0xBF:
+    if code <= _TEXT_MAX:
         return code
     if code <= 0xEF:  # decimal digits, or a number
         return code & 0x0F

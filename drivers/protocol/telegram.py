@@ -20,9 +20,10 @@ class Telegram(Record):
     `address` as people print it, "" if the frame has none. An item is (identifier, bytes of the
     value) or, in protocols of text, (identifier, texts of the values). `control` is the protocol's
     own control code, `kind` what the frame says of the device. `more`: a further frame follows.
+    `asks`: the master sent it, so that its items are no values.
     """
 
-    __slots__ = ("address", "control", "items", "kind", "more")
+    __slots__ = ("address", "asks", "control", "items", "kind", "more")
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Telegram(Record):
         control: int = 0,
         kind: str = "",
         more: bool = False,
+        asks: bool = False,
     ) -> None:
         self.address = address
         self.items = items
         self.control = control
         self.kind = kind
         self.more = more
+        self.asks = asks
 
 
 def enclosed(shape: Shape, start: bytes, data: bytes) -> bytes:

@@ -253,7 +253,10 @@ def test_mbus_walks_every_kind_of_record():
     assert found.more
     assert (found.address, found.kind) == ("12345678", "PAD.01.07")
     wanted = [(h, records[h][1 if int(h[1], 16) == 13 else 0 :]) for h in sorted(records)]
+    wanted = [({"8D0113": "8D0113E4", "0D13": "0D13F5"}.get(h, h), data) for h, data in wanted]
     assert found.items == wanted + [("1F", b"\x09\x08")]
+    signs = mbus.read(reply(b"\x0d\x13\xc2\x34\x12\x0d\x13\xd2\x34\x12")).items
+    assert signs == [("0D13C2", b"\x34\x12"), ("0D13D2", b"\x34\x12")]  # 1234 and -1234
     assert mbus.read(reply(b"\x0f", 0x78)).items == [("0F", b"")]
     encrypted = "a key is needed"
     assert encrypted in str(raised(BadReply, mbus.read, reply(b"\x01\x02", 0x72, b"\x10\x05")))
@@ -296,6 +299,9 @@ def test_iec62056_blocks_lines_and_refusals():
     assert iec62056.read(block(b"R1\x021.8.0()", start=b"\x01")).items == [("R11.8.0", [""])]
     assert iec62056.read(block(b"B0", start=b"\x01")).items == [("B0", [])]
     assert raised(Refused, iec62056.read, block(b"(ER12)")).code == 12
+    assert block(b"1.8.0(1u)")[-1] == 0x7F  # as good a check character as any
+    assert iec62056.read(block(b"1.8.0(1u)")).items == [("1.8.0", ["1u"])]
+    raised(BadReply, iec62056.read, block(b"1.8.0(1\x7f)"))
     bad = (b"1.8.0\r\n", b"1.8.0(1\r\n", b"1.8.0(1(2))\r\n", b"1.8.0)\r\n", b"x", b"", b"\x06050")
     for frame in bad + (b"/ISK", b"/?1\r\n", b"\x02", b"\x02\x03", b"/A\r\n1(2)\r\n!12\r\n"):
         raised(BadReply, iec62056.read, frame)

@@ -113,6 +113,19 @@ def test_frames_a_wrong_sum_is_told_with_the_right_one():
     assert str(error) == "the check sum is 0239, these bytes have 0238"
 
 
+def test_frames_an_echo_of_the_request_is_no_answer():
+    # Writing to 0201FF00 (DL/T 645), to 901F (CJ/T 188), sending to the meter (M-Bus).
+    for bus, name, sent in (
+        ("dlt645", "0201FF00", "681212121212126814063332343533338A16"),
+        ("cjt188", "901F", "68101234567890123404041F9000072016"),
+        ("mbus", "0413", "68090968530151041301000000BD16"),
+        ("iec62056", "1.8.0", "2F3F210D0A"),
+    ):
+        found = profile(bus, [{"id": "a", "in": name, "at": 0}])
+        error = raised(BadReply, image, found, H(sent))
+        assert "a request, no answer" in str(error), (bus, str(error))
+
+
 def test_frames_what_was_asked_tells_which_message_came():
     rows = [
         {"id": "p", "length": [2], "ask": [b"\x50", "'addr"]},
