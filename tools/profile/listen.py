@@ -84,16 +84,18 @@ class FrameLook(Look):
         self._transport.drop_input()
         await self._transport.write(sent)
         splitter = Splitter([Shape(row) for row in rows])
-        got, began_ms = b"", aio.now_ms()
+        got, fed, began_ms = b"", 0, aio.now_ms()
         left_ms = self._wait_ms
         while left_ms > 0:
-            data = await self._read(left_ms)
-            got += data
-            for _, frame in splitter.feed(data):
-                if frame != sent:  # not the line's echo
-                    self._note(request.message, sent, frame)
-                    return
+            got += await self._read(left_ms)
             left_ms = self._wait_ms - (aio.now_ms() - began_ms)
+            if sent.startswith(got):
+                continue  # the line's echo, so far
+            fed = fed or (len(sent) if got.startswith(sent) else 0)
+            for _, frame in splitter.feed(got[fed:]):
+                self._note(request.message, sent, frame)
+                return
+            fed = len(got)
         shape = Shape(rows[0])
         why = f"no frame of it: {shape.refusal(got)}" if got else "no answer"
         title = _title(request.message)

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from drivers.profile.image import BIT_TABLES, HOLDING, Image
+from drivers.profile.text import DECIMAL
 from gateway.core.decimal import Decimal
 from gateway.core.reading import GOOD
 from gateway.core.record import Record
@@ -171,7 +172,7 @@ def _cells(row: Row, base: int, units: dict[str, str]) -> list[str]:
         layout = place.channel.layout
         raw = type_name(layout) + (f" {layout.order}" if layout.order != "ABCD" else "")
         raw += "" if row.raw is None else f" {shown(row.raw)}"
-        data = _grouped(row.data) if row.data else ""
+        data = _shown_bytes(row) if row.data else ""
     unit = units.get(place.id, "")
     told = row.value if isinstance(row.value, str) else shown(row.value)
     value = f"{told} {unit}".strip() if row.value is not None else f"– {row.why}"
@@ -183,6 +184,11 @@ def _where(place: Place, base: int) -> str:
     address = (place.address or 0) + first(place.channel.table, base)
     last = address + place.channel.count - 1
     return f"{address}" if last == address else f"{address}..{last}"
+
+
+def _shown_bytes(row: Row) -> str:
+    data = row.data or b""
+    return data.decode() if row.place.channel.layout.base == DECIMAL else _grouped(data)
 
 
 def _grouped(data: bytes) -> str:
