@@ -120,9 +120,10 @@ def load_source(text: str, name: str) -> Source:
     except yaml.MarkedYAMLError as error:
         _not_yaml(source.report, error, text)
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        place = Node(SCALAR, line, 1, 1)
-        source.report.add("E002", place, f"not YAML: {error.reason}")
+        found = yaml.reader.Reader.NON_PRINTABLE.search(text)  # `error` counts bytes
+        before = text[: found.start() if found else 0]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        source.report.add("E002", Node(SCALAR, line, column, 1), f"not YAML: {error.reason}")
     except UnicodeEncodeError:
         source.report.add("E002", _START, "not YAML: half a surrogate pair is no character")
     except (_StopReading, TooMany):

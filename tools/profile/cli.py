@@ -6,6 +6,8 @@ import argparse
 import importlib
 from typing import TYPE_CHECKING
 
+from gateway.core.report_cpython import near
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
@@ -58,4 +60,8 @@ class _VerbParser(argparse.ArgumentParser):
         module = importlib.import_module(self._module)
         module.arguments(self)
         self.set_defaults(carry_out=module.main)
-        return super().parse_known_args(args, namespace)
+        found, strange = super().parse_known_args(args, namespace)
+        if strange:  # said here, so that the usage beside it is that of the verb
+            hint = near(strange[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(strange)}" + (hint and f": {hint}"))
+        return found, []

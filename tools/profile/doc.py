@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.profile import compile_cpython, units_cpython
+from drivers.profile import units_cpython
 from drivers.profile.vocabulary_cpython import LANGUAGES
 from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import near
-from tools.profile import catalogue
+from tools.profile import catalogue, given
+from tools.profile.importing import foreign
+from tools.profile.output import output
 from tools.profile.page import Subject, page
 
 if TYPE_CHECKING:
@@ -42,16 +44,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--lang", type=_languages, default=LANGUAGES, metavar="LANG,…", help="en, zh, ja; all"
     )
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="file; folder of --all")
+    parser.add_argument("-o", "--output", type=output, metavar="OUT", help="file; folder of --all")
 
 
 def main(args: argparse.Namespace) -> int:
     """Write the page or pages, or compare them; return the exit code."""
     if args.all:
+        if args.html:
+            raise ConfigError("--html is for one profile: --all writes Markdown")
         return _all(args.output, args.lang, args.check, getattr(args, "json", False))
-    path = Path(args.file)
-    if not path.suffix:
-        path = compile_cpython.find(args.file)
+    if args.check:
+        raise ConfigError("--check compares the pages of --all, not the page of one profile")
+    path = given.file_of(args.file)
     subject = _subject(path)
     shown = page(subject, args.lang, path.name)
     made = shown.html(args.lang[0]) if args.html else shown.markdown()
@@ -81,13 +85,8 @@ def expected(found: Sequence[Subject], languages: Sequence[str] = LANGUAGES) -> 
 
 
 def _subject(path: Path) -> Subject:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8")
-    return Subject(f"{path.resolve().parent.name}/{path.stem}", text, str(path))
+    name = f"{path.resolve().parent.name}/{path.stem}"
+    return Subject(name, foreign.read_text(path), str(path))
 
 
 def _all(folder: Path | None, languages: Sequence[str], check: bool, as_json: bool) -> int:

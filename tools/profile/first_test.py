@@ -6,6 +6,7 @@ with the manual.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from drivers.profile.bus import MODBUS
@@ -31,11 +32,7 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = {COIL: 1, DISCRETE: 2, HOLDING: 3}
 # A test for the form's sake, where a draft has none yet.
-_NO_REGISTERS, _NO_FRAME, _NOTHING = (
-    "  - holding: {0: '0000'}",
-    "  - received: '00'",
-    "    gives: nothing",
-)
+_NO_FRAME, _NOTHING = "  - received: '00'", "    gives: nothing"
 _COUNT_MAX = 20  # registers of the request proposed; short enough to type off
 
 
@@ -45,7 +42,7 @@ def lines(head: str, name: str, frames: list[list[str]]) -> list[str]:
     Each of `frames` is a request and its answer as a manual prints them, or a frame alone. Without
     any, the request is there and the answer is left for a person to fill in.
     """
-    bare = _checked(head, name, [[_NO_REGISTERS if _is_modbus(head) else _NO_FRAME, _NOTHING]])
+    bare = _checked(head, name, [[_no_registers(head), _NOTHING]])
     first = next(iter(_visible(bare)))
     if not frames:
         return ["tests:", *_proposed(_profile(bare), first)]
@@ -85,8 +82,13 @@ def _with_tests(head: str, tests: list[list[str]]) -> str:
     return head + "\n".join(["tests:", *(line for one in tests for line in one)]) + "\n"
 
 
-def _is_modbus(head: str) -> bool:
-    return f"\n{MODBUS}:" in head
+def _no_registers(head: str) -> str:
+    """One empty register, by the number that the manual gives the first; or an empty frame."""
+    bus = re.search(rf"^{MODBUS}:.*?(?=^\S|\Z)", head, re.M | re.S)
+    if bus is None:
+        return _NO_FRAME
+    base = re.search(r"\bbase: *(\d+)", bus[0])
+    return f"  - holding: {{{base[1] if base else 0}: '0000'}}"
 
 
 def _profile(checked: Checked) -> Profile:

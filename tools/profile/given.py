@@ -15,6 +15,7 @@ from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
 from gateway.core.source_cpython import SIZE_MAX, read_source
+from tools.profile.importing import foreign
 
 if TYPE_CHECKING:
     from typing import Any
@@ -43,15 +44,20 @@ def find(word: str) -> Given:
     """Return the profile `word` stands for; ConfigError if there is none, or it has an error."""
     path = Path(word)
     if path.suffix == ".cbor":
-        try:
-            return Given(word, path.read_bytes(), None)
-        except OSError as error:
-            raise ConfigError(f"{word}: {error.strerror}")
-    if path.exists() or path.suffix in (".yaml", ".yml"):
-        if not path.exists() and ":" in word:
-            return _compiled(word, check_text(_from_git(word), word))
-        return _compiled(word, check_source(read_source(path)))
-    return _compiled(word, check_source(read_source(compile_cpython.find(word))))
+        return Given(word, foreign.read_bytes(path), None)
+    if _is_file(path) and not path.exists() and ":" in word:
+        return _compiled(word, check_text(_from_git(word), word))
+    return _compiled(word, check_source(read_source(file_of(word))))
+
+
+def file_of(word: str) -> Path:
+    """Return the file that `word`, a file or maker/model, stands for; ConfigError if no profile."""
+    path = Path(word)
+    return path if _is_file(path) else compile_cpython.find(word)
+
+
+def _is_file(path: Path) -> bool:
+    return path.exists() or path.suffix in (".yaml", ".yml")
 
 
 def _compiled(name: str, checked: Checked) -> Given:

@@ -15,7 +15,7 @@ from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import near
 from tools.profile import first_test, questions, tester
 from tools.profile.grade import grade
-from tools.profile.importing import kinds, table, write
+from tools.profile.importing import foreign, kinds, table, write
 from tools.profile.importing.draft import one_line
 from tools.profile.remarks import remarked
 
@@ -95,10 +95,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _from_table(path: Path) -> Draft:
-    try:
-        return table.read(path.read_bytes(), path.name)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}")
+    return table.read(foreign.read_bytes(path), path.name)
 
 
 def _answers(file: str | None) -> questions.Answers:
@@ -106,10 +103,7 @@ def _answers(file: str | None) -> questions.Answers:
         if not sys.stdin.isatty():
             raise ConfigError("nobody to ask: give --table or --answers, or call it on a terminal")
         return questions.Answers(input, print)
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}")
+    text = sys.stdin.read(foreign.SIZE_MAX) if file == "-" else foreign.read_text(Path(file))
     left = iter(text.splitlines())
 
     def ask(_prompt: str) -> str:

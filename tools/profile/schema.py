@@ -12,13 +12,13 @@ import json
 import re
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.profile import schema, schema_bus, units_cpython
 from drivers.profile.bus import CHECKS
 from drivers.profile.decode import TYPES
 from gateway.core.duration import UNITS_MS
+from tools.profile.output import output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLES
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there")
+    where.add_argument("-o", "--output", type=output, metavar="FILE", help="write it there")
     where.add_argument("--check", action="store_true", help=f"compare it with {FILE.name}")
 
 

@@ -22,6 +22,7 @@ from gateway.core.errors import ConfigError
 from gateway.core.record import Record
 from gateway.core.source_cpython import read_source
 from tools.profile.console import FAULTS, KEYS, Console, Teller, chosen, keys
+from tools.profile.given import file_of
 from tools.profile.port import Wiring
 from tools.sim.faults import NAMES, Faults
 from tools.sim.frames import FrameSensor
@@ -48,7 +49,7 @@ TCP = "tcp"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
     parser.epilog = f"keys while it runs: {KEYS}"
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="file, or maker/model")
     parser.add_argument(
         "--port",
         default="pty",
@@ -72,7 +73,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Play the device until it is told to end; return the exit code."""
-    checked = check_source(read_source(args.file))
+    checked = check_source(read_source(file_of(args.file)))
     checked.report.require()
     profile = load(cbor.encode(checked.document))
     how, place = _port(args.port)

@@ -9,7 +9,6 @@ import asyncio
 import json
 import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.profile.bus import MODBUS
@@ -22,6 +21,7 @@ from gateway.core.errors import BadReply, NoReply
 from gateway.core.source_cpython import read_source
 from tools.profile import tester, tried, variants
 from tools.profile.console import chosen
+from tools.profile.given import file_of
 from tools.profile.port import Port, Wiring
 from tools.profile.ways import way
 
@@ -40,7 +40,7 @@ SCAN_PARITY = ("none", "even")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
-    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="file, or maker/model")
     parser.add_argument(
         "port", metavar="PORT[:UNIT]", help="serial port, pty, or tcp://HOST:PORT; :UNIT if not 1"
     )
@@ -63,7 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Look once and say what was seen; return the exit code."""
-    checked = check_source(read_source(args.file))
+    checked = check_source(read_source(file_of(args.file)))
     broken = tester.run(checked).failed
     if checked.document is None:
         checked.report.require()

@@ -90,7 +90,7 @@ def test_source_nodes_know_their_place_and_text() -> None:
         ("a:\n\tb: 1", "E002", 2, 1),
         ("a: %", "E002", 1, 4),
         ("a: b: c", "E002", 1, 5),
-        ("a: '\x00'", "E002", 1, 1),
+        ("a: '\x00'", "E002", 1, 5),
         ("a: \ud800", "E002", 1, 1),
         ("[" * (DEPTH_MAX + 1), "E003", 1, DEPTH_MAX + 1),
         ("a" * (SIZE_MAX + 1), "E001", 1, 1),
@@ -205,3 +205,9 @@ def test_any_tree_of_our_own_keys_is_checked_without_a_crash(tree: dict[str, obj
 
     checked = check_text(json.dumps(tree), "a.yaml")
     assert checked.report.errors or checked.document
+
+
+def test_a_control_character_is_shown_where_it_stands_behind_letters_of_many_bytes() -> None:
+    source = load_source("name: 水位\nmaker: 厂\x07\n" + "a: 1\n" * 9, "probe.yaml")
+    (problem,) = source.report.problems
+    assert (problem.code, problem.line, problem.column) == ("E002", 2, 9)

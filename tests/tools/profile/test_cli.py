@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -144,3 +145,67 @@ def test_check_asks_for_quotes_where_others_would_read_a_number(
         (row,) = json.loads(capsys.readouterr().out)
         found = [one["code"] for one in row["problems"] if one["code"] == "W061"]
         assert found == codes
+
+
+def test_compile_to_standard_output_is_the_bytes_alone(
+    file: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run("compile", file, "-o", "-") == 0
+    assert load(capfdbinary.readouterr().out).name == "Probe"
+    assert [path.name for path in tmp_path.iterdir()] == ["probe.yaml"]
+
+
+@pytest.mark.parametrize("words", [("schema",), ("doc", "probe.yaml"), ("import", "table.csv")])
+def test_a_dash_as_output_is_standard_output(
+    words: tuple[str, ...],
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(file.parent)
+    (file.parent / "table.csv").write_text("Register,Name\n1,Level\n")
+    before = sorted(file.parent.iterdir())
+    run(*words)
+    plain = capsys.readouterr()
+    run(*words, "-o", "-")
+    assert capsys.readouterr() == plain
+    assert plain.out
+    assert sorted(file.parent.iterdir()) == before
+
+
+def test_a_pipe_instead_of_a_file_is_refused_and_never_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipes = [tmp_path / "p.yaml", tmp_path / "p.cbor"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    draft = tmp_path / "a" / "b.yaml"
+    cases = (
+        ("doc", pipes[0]),
+        ("explain", pipes[1]),
+        ("new", draft, "--table", pipes[0]),
+        ("new", draft, "--answers", pipes[0]),
+    )
+    for words in cases:
+        assert run(*words) == 78
+        assert capsys.readouterr().err.endswith(": not a file\n"), words
+
+
+def test_an_unknown_option_is_answered_with_the_usage_of_the_verb(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        run("check", file, "--strickt")
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: tidegate profile check ")
+    assert said.endswith("unrecognized arguments: --strickt: did you mean '--strict'?\n")
+
+
+@pytest.mark.parametrize("verb", [("simulate", "--for", "1ms"), ("try", "/dev/none")])
+def test_shipped_profiles_are_played_and_tried_by_their_names(
+    verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(verb[0], "eastron/sdm630", *verb[1:])
+    told = capsys.readouterr()
+    assert ("9600 8N1, unit 1" in told.out) or ("/dev/none is not there" in told.err)

@@ -233,3 +233,14 @@ def test_doc_links_of_all_pages_lead_somewhere(found: list[Subject]) -> None:
             known = target in pages or os.path.exists(path)
             assert known, f"{name}: {target}"
     assert seen >= 4 * len(pages)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"), [(("--all", "--html"), "--html is for one"), (("FILE", "--check"), "--check")]
+)
+def test_doc_refuses_an_option_that_it_would_not_heed(
+    words: tuple[str, ...], why: str, probe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(probe) if word == "FILE" else word for word in words]
+    assert main(["profile", "doc", *given]) == 78
+    assert why in capsys.readouterr().err

@@ -285,3 +285,26 @@ VALUES: tuple[tuple[str, str, Any], ...] = (
 def test_new_reads_an_answer_by_the_form_of_its_key(form: str, answer: str, value: Any) -> None:
     found = checked("key", form, answer)
     assert (str(found) if form == "number" else found) == value
+
+
+@pytest.mark.parametrize(
+    ("first", "request_sent"),
+    [("40001", "01 03 0000 0003 05CB"), ("30001", "01 04 0000 0003 B00B")],
+)
+def test_new_from_reference_numbers_begins_a_test_at_the_first_register(
+    first: str, request_sent: str, folder: Path
+) -> None:
+    rows = [f"{int(first) + at},{name}\n" for at, name in enumerate(("Level", "Flow", "Fill"))]
+    Path("reference.csv").write_text("Register,Name\n" + "".join(rows))
+    assert new("acme/wl200.yaml", "--table", "reference.csv") == 0
+    text = Path("acme/wl200.yaml").read_text()
+    assert "base: 40001" in text
+    assert f"- sent: {request_sent}\n" in text
+
+
+def test_new_refuses_answers_that_are_no_text(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("answers.txt").write_bytes(b"\xff\xfe")
+    assert new("acme/wl200.yaml", "--answers", "answers.txt") == 78
+    assert capsys.readouterr().err == "tidegate: answers.txt: byte 0 is not UTF-8\n"

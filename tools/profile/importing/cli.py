@@ -6,6 +6,7 @@ without tests is not used. The tests come from the maker's manual, never from a 
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING
 from gateway.core.errors import ConfigError
 from tools.profile.importing import formats, sunspec
 from tools.profile.importing.draft import identifier
+from tools.profile.output import output
 
 if TYPE_CHECKING:
-    import argparse
     from typing import Any
 
     from gateway.core.report_cpython import Problem
@@ -38,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=[*formats.FORMATS, "auto"], default="auto", help="auto if absent"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE|DIR", help="standard output if absent"
+        "-o", "--output", type=output, metavar="FILE|DIR", help="standard output if absent"
     )
     parser.add_argument("--force", action="store_true", help="write over files that are there")
     parser.add_argument(
@@ -183,4 +184,7 @@ def _chosen(pairs: list[str]) -> dict[str, str]:
 
 
 def _register(text: str) -> int:
-    return int(text, 0)
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a register is wanted, such as 40000, not {text!r}")
