@@ -206,6 +206,19 @@ def test_doc_of_all_writes_checks_and_clears(
     assert main(["profile", "doc", "--all", "--check", "-o", str(tmp_path)]) == 0
 
 
+def test_doc_pages_shipped_say_what_the_profiles_say(found: list[Subject]) -> None:
+    wanted = doc.expected(found)
+    stale = [path for path, text in wanted.items() if not _is(doc.ROOT / path, text)]
+    pages = {path.relative_to(doc.ROOT) for path in (doc.ROOT / "docs/devices").rglob("*.md")}
+    assert not stale, f"make generated: {stale[:5]} …"
+    assert pages <= set(wanted), "make generated: a page of no profile"
+    assert len(wanted) >= 120
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
 def test_doc_index_leads_to_every_page_four_ways(found: list[Subject]) -> None:
     text = catalogue.index(found).markdown()
     for one in found:
