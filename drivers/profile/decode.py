@@ -47,6 +47,8 @@ class Layout:
         width: int = 2,
     ) -> None:
         self.base, self.size = split_type(name)
+        if bits and (self.base not in ("u", "s") or bits[1] >= self.size):
+            raise ConfigError(f"{name} has no bit {bits[1]} to name")
         self.order = order
         self.bits = bits
         self.none = none

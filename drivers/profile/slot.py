@@ -264,15 +264,17 @@ def _code(code: list[Any], group: str, suffix: str) -> list[Any]:
 
 
 def _suffix_value(suffix: str) -> int | str:
-    return int(suffix) if suffix.isdigit() else "'" + suffix
+    return int(suffix) if suffix.isdigit() and len(suffix) < 19 else "'" + suffix
 
 
 def _meaning(channel: Channel, value: Value) -> Value:
     if channel.map is not None:
         return channel.map.get(int(value)) if isinstance(value, (bool, int)) else None
-    if channel.flags is not None and isinstance(value, int):
-        bits = sorted(channel.flags)
-        return ",".join([channel.flags[bit] for bit in bits if value >> bit & 1])
+    if channel.flags is not None:
+        if not isinstance(value, (bool, int)):
+            return None
+        pattern, bits = int(value), sorted(channel.flags)
+        return ",".join([channel.flags[bit] for bit in bits if pattern >> bit & 1])
     if channel.linear and value is not None and not isinstance(value, (bool, str)):
         scaled = number.times(value, channel.scale)
         return None if scaled is None else number.plus(scaled, channel.offset)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ADDRESS_MAX = 65_535
+NAME_MAX = 96  # characters of an id before its array is expanded, and of a suffix
 _BIT_MAX = 63
 
 # Whole numbers of a row, each with its bounds; other rows have other ones by the same name.
@@ -34,6 +35,7 @@ _CHANNEL.update({"every": (-1, EVERY_MAX_MS), "round": (0, 12)})
 _WRITE = {"with": (0, 16), "repeat": (0, EVERY_MAX_MS)}
 _STEP = {"at": (0, ADDRESS_MAX), "with": (0, 16), "wait": (0, WAIT_MAX_MS)}
 _TEXTS = ("id", "in", "type", "order", "kind", "parity", "name", "maker")
+_OF_SUFFIXES = "abcdefghijklmnopqrstuvwxyz0123456789_"
 _NUMBERS = ("scale", "offset", "min", "max")
 
 
@@ -53,17 +55,18 @@ def check_profile(document: dict[str, Any]) -> None:
     for step in document.get("setup", []):
         _check_step(step, document["bus"])
     if "identify" in document:
-        expr.check(document["identify"])
+        _expression(document["identify"])
 
 
 def check_channel(row: dict[str, Any], bus: str) -> None:
     """Raise ConfigError unless the row of a channel is sound on `bus`."""
     _row(row, _CHANNEL)
+    _folded(row["id"])
     _array(row.get("of"))
     _wanted("unit", row.get("unit", ""), str)
     for key in ("calc", "if"):
         if key in row:
-            expr.check(row[key])
+            _expression(row[key])
     bits = row.get("bits", [0, 0])
     if not _wholes(bits) or len(bits) != 2 or not 0 <= bits[0] <= bits[1] <= _BIT_MAX:
         raise ConfigError(f"bits are {bits!r}")
@@ -91,7 +94,7 @@ def check_channel(row: dict[str, Any], bus: str) -> None:
         raise ConfigError("to multiplies or divides by 0")
     if "write" in row:
         _row(row["write"], _WRITE)
-        if bus != MODBUS and "steps" not in row["write"]:
+        if "steps" not in row["write"] and (bus != MODBUS or "at" not in row):
             raise ConfigError("nothing says what a write sends")
         for step in row["write"].get("steps", []):
             _check_step(step, bus)
@@ -116,9 +119,9 @@ def _check_step(row: dict[str, Any], bus: str) -> None:
     elif "send" in row or "at" not in row:
         raise ConfigError("a step of Modbus writes a register")
     if bus == MODBUS or "value" in row:
-        expr.check(row["value"])
+        _expression(row["value"])
     if "if" in row:
-        expr.check(row["if"])
+        _expression(row["if"])
 
 
 def _row(row: Any, wholes: dict[str, tuple[int, int]]) -> None:
@@ -140,6 +143,21 @@ def _array(of: Any) -> None:
     texts = [item for item in of if isinstance(item, str)] if isinstance(of, list) else []
     if not of or (len(texts) != len(of) and not (_wholes(of) and len(of) == 2)):
         raise ConfigError(f"an array is {of!r}")
+    for text in texts:
+        if not 0 < len(text) <= NAME_MAX or [char for char in text if char not in _OF_SUFFIXES]:
+            raise ConfigError(f"a suffix is {text!r}")
+
+
+def _folded(name: str) -> None:
+    # Expanded, a name grows by one group and one suffix, and not by their product.
+    if len(name) > NAME_MAX or name.count("#") > 1 or name.count("%") > 1:
+        raise ConfigError(f"a name is {name[:NAME_MAX]!r}")
+
+
+def _expression(code: Any) -> None:
+    expr.check(code)
+    for name in expr.operands(code):
+        _folded(name)
 
 
 def _labels(key: str, labels: Any) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ITEMS_MAX = 16  # starts, fixed places, lengths, names
+PARTS_MAX = 64  # literals and holes of what is sent; a hole may stand for 250 bytes
 TEXT_MAX = 500  # characters
 _BLE_TEXTS = ("service", "format")
 _MESSAGE_TEXTS = ("id", "split", "notify", "read", "to")
@@ -61,7 +62,7 @@ def check_parts(parts: Any) -> None:
     """Raise ConfigError unless this is bytes with holes, as in an `ask`, and not nothing."""
     if parts == []:
         raise ConfigError("nothing is sent")
-    for part in _list("what is sent", parts, LITERAL_MAX):
+    for part in _list("what is sent", parts, PARTS_MAX):
         if isinstance(part, str):
             if part[:1] != "'" or len(part) < 2:
                 raise ConfigError(f"what is sent holds {part!r}")

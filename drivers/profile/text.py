@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from drivers.profile import number
 from drivers.profile.decode import Layout, split_type
-from gateway.core.decimal import parse
+from gateway.core.decimal import parse, parts
 from gateway.core.errors import ConfigError
-from gateway.core.reading import GOOD, SENTINEL, UNIT_CONFLICT
+from gateway.core.reading import GOOD, OUT_OF_RANGE, SENTINEL, UNIT_CONFLICT
 
 if TYPE_CHECKING:
     from typing import Any
@@ -68,14 +69,17 @@ class Text(Layout):
             return (None, SENTINEL) if not text or text in self.none else (text, GOOD)
         if text in self.none:
             return None, SENTINEL
-        number, star, unit = text.partition("*")
+        digits, star, unit = text.partition("*")
         if star and self.says and plain_unit(unit.strip()) not in self.says:
             return None, UNIT_CONFLICT
         try:
-            value = parse(number.strip())
+            value = parse(digits.strip())
         except ValueError:
             return None, SENTINEL
-        return (None, SENTINEL) if value in self.none else (value, GOOD)
+        if value in self.none:
+            return None, SENTINEL
+        value = number.settle(*parts(value))
+        return (None, OUT_OF_RANGE) if value is None else (value, GOOD)
 
     def pattern(self, value: Any) -> bytes:
         """Return the text that stands for `value`."""

@@ -188,7 +188,10 @@ class _Reader:
             raise self._bad("a decimal fraction is not two integers")
         if not EXPONENT_MIN <= exponent <= EXPONENT_MAX:
             raise self._bad(f"decimal exponent {exponent}")
-        return decimal(mantissa, exponent)
+        number = decimal(mantissa, exponent)
+        if isinstance(number, int) and not -_INT_MAX <= number < _INT_MAX:
+            raise self._bad("a decimal fraction that is a whole number beyond 64 bits")
+        return number
 
     def _bad(self, what: str) -> BadReply:
         return BadReply(f"CBOR: {what} at byte {self.at}", self.data)

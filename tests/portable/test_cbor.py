@@ -59,6 +59,7 @@ REFUSED = [
     ("c249010000000000000000", "tag 2"),
     ("c48100", "two integers"),
     ("c4821a7fffffff01", "exponent"),
+    ("c482011bffffffffffffffff", "beyond 64 bits"),
     ("d81c80", "tag 28"),
     ("f7", "simple value 23"),
     ("f820", "simple value 32"),

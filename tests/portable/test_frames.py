@@ -193,6 +193,24 @@ def test_frames_texts_come_in_columns_and_say_what_they_hold():
     ]
 
 
+def test_frames_a_text_of_too_many_digits_has_no_value():
+    channels = [{"id": "a", "at": 0}, {"id": "b", "at": 0, "calc": ["x", "sqrt"]}]
+    channels.append({"id": "c", "at": 0, "flags": {0: "on"}})
+    device = profile("serial", channels, [{"as": "text"}]).device()
+    for text, value in (
+        (b"9" * 20, None),
+        (b"-9" + b"9" * 400, None),
+        (b"1e24", None),
+        (b"18446744073709551615", 18446744073709551615),
+        (b"0.1234567890123456785", D("0.123456789012345679")),
+    ):
+        readings = device.decode(image(device.profile, text + b"\n"), {})
+        assert readings[0] == ("a", value, "good" if value else "out-of-range")
+        cbor.encode([reading[1] for reading in readings])
+    (_, _, flags) = device.decode(image(device.profile, b"1.5\n"), {})
+    assert flags == ("c", None, "out-of-range")
+
+
 def test_frames_a_meter_that_names_another_unit_gives_no_value():
     found = profile("iec62056", CH_P1)
     readings = found.device().decode(image(found, P1), {})

@@ -3,6 +3,7 @@ from drivers.profile.model import Image, load
 from gateway.core import cbor
 from gateway.core.decimal import parse
 from gateway.core.errors import BadReply, ConfigError, Refused
+from tests.portable.support import raised
 
 
 def test_profile_no_wrong_value_anywhere_passes_and_then_fails_at_the_device():
@@ -90,6 +91,37 @@ def test_profile_no_wrong_value_of_messages_passes_and_then_fails_at_the_device(
             except (BadReply, ConfigError):
                 broken += 1
     assert broken > 500, broken
+
+
+def test_profile_what_would_grow_or_fail_on_the_device_is_not_loaded():
+    long = "x" * 97
+    whole = {"id": "a", "at": 0}
+    for row, keys in (
+        ({"id": "#" * 9}, {}),
+        ({"id": "%%", "group": 0}, {}),
+        ({"id": long}, {}),
+        ({"calc": ["b##"]}, {}),
+        ({"if": [long]}, {}),
+        ({"of": ["#"]}, {}),
+        ({"of": ["\xb2"], "calc": ["#"]}, {}),  # a digit to some, but no number
+        ({"of": [long], "calc": ["#"]}, {}),
+        ({"of": [""]}, {}),
+        ({"group": 0, "id": "a%"}, {"groups": [{"step": 0, "of": ["%"]}]}),
+        ({"type": "f32", "bits": [0, 7]}, {}),
+        ({"type": "bcd16", "bits": [0, 6]}, {}),
+        ({"type": "u8", "bits": [8, 8]}, {}),
+        ({"at": None, "write": {}}, {}),
+    ):
+        document = {"tidegate": 1, "name": "X", "every": 10000, "bus": "modbus"}
+        mutant = dict(whole)
+        mutant.update(row)
+        document["channels"] = [{key: mutant[key] for key in mutant if mutant[key] is not None}]
+        document.update(keys)
+        raised(BadReply, load, cbor.encode(document))
+    send = [b"\x01"] + ["'s"] * 64
+    document = {"tidegate": 1, "name": "X", "every": 10000, "bus": "serial", "channels": [whole]}
+    document["messages"] = [{"id": "", "ask": send, "length": [1]}]
+    raised(BadReply, load, cbor.encode(document))
 
 
 def use_frames(found):
