@@ -10,9 +10,13 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from drivers.profile.address_cpython import FIRST, REFERENCE
+from drivers.profile.decode import split_type, words
 from drivers.profile.expr import RESERVED
 from drivers.profile.folded import CHANNELS_MAX
+from drivers.profile.image import BIT_TABLES
 from drivers.profile.names_cpython import ID_MAX
+from drivers.profile.sound import ADDRESS_MAX
 
 if TYPE_CHECKING:
     from typing import Any
@@ -79,13 +83,38 @@ class Draft:
         """
         told = {key: _readable(one) if key in _TEXTS else one for key, one in keys.items()}
         kept = {key: one for key, one in told.items() if one not in ("", {}, [])}
-        if len(self.channels) >= CHANNELS_MAX:
-            self.lose(line, name, f"a profile holds at most {CHANNELS_MAX} channels")
+        reason = self._refusal(kept)
+        if reason:
+            self.lose(line, name, reason)
             return Entry("", kept, line)
         entry = Entry(self.free_id(name), kept, line)
         self.channels.append(entry)
         self._taken.add(entry.id)
         return entry
+
+    def line(self, baud: int | None, parity: str, data: str, stop: str) -> None:
+        """Note the serial line: what is standard or no legal setting stays unsaid."""
+        word = {"e": "even", "o": "odd"}.get(parity[:1].lower(), "")
+        if baud and baud != 9600 and 300 <= baud <= 1_000_000:
+            self.bus["baud"] = baud
+        if word:
+            self.bus["parity"] = word
+        if data == "7":
+            self.bus["data"] = 7
+        if stop == "2":
+            self.bus["stop"] = 2
+
+    def _refusal(self, keys: dict[str, Any]) -> str:
+        if len(self.channels) >= CHANNELS_MAX:
+            return f"a profile holds at most {CHANNELS_MAX} channels"
+        at, table = keys.get("at"), keys.get("in", "holding")
+        if self.section != "modbus" or not isinstance(at, int):
+            return ""
+        first = FIRST[table] if self.bus.get("base") == REFERENCE else 0
+        span = 1 if table in BIT_TABLES else words(*split_type(keys.get("type", "u16")))
+        if not 0 <= at - first <= ADDRESS_MAX + 1 - span:
+            return f"register {at} is beyond the last, {ADDRESS_MAX}"
+        return ""
 
     def lose(self, line: int, what: str, reason: str, whole: bool = True, file: str = "") -> None:
         """Note what could not be carried."""

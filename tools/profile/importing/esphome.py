@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tools.profile.importing.draft import Entry
 
 SECTIONS = ("sensor", "binary_sensor", "text_sensor", "number", "switch", "select", "output")
+_LINE = ("baud_rate", "parity", "data_bits", "stop_bits")
 _TABLES = {"coil": "coil", "discrete_input": "discrete", "holding": "holding", "read": "input"}
 _TYPES = {
     "": "u16",
@@ -68,7 +69,7 @@ class _Reader:
         self._words = {key: str(one) for key, one in found.items()} if found else {}
         self._controllers = _listed(root.get("modbus_controller"))
         self._drafts: dict[str, Draft] = {}
-        self._ids: dict[str, str] = {}  # ESPHome's ids to ours, for lambdas
+        self._ids: dict[str, dict[str, str]] = {}  # for lambdas: ESPHome's ids to ours, by device
 
     def drafts(self) -> list[Draft]:
         """Return the drafts, each told what files were not read."""
@@ -100,7 +101,7 @@ class _Reader:
         if title and not title.isascii():
             entry.keys["title"] = title
         if entry.id and item.get("id"):
-            self._ids[str(item["id"])] = entry.id
+            self._names(item)[str(item["id"])] = entry.id
         kinds.guess(entry)
 
     def _merged(self, section: str, keys: dict[str, Any], draft: Draft) -> Entry | None:
@@ -150,6 +151,8 @@ class _Reader:
             return reason
         if section == "binary_sensor" and "bits" not in keys and table in ("holding", "input"):
             chain.formula("x != 0")
+        if not chain.sound:
+            return "numbers beyond any quantity"
         found = chain.keys()
         if "bits" in keys and isinstance(keys["bits"], int) and {"scale", "offset"} & set(found):
             return "one bit that is multiplied"
@@ -172,7 +175,7 @@ class _Reader:
         if multiply and section in ("number", "output"):
             chain.times(1 / multiply)
         if "lambda" in item:
-            made = formula.expression(self._filled(item["lambda"]), self._ids)
+            made = formula.expression(self._filled(item["lambda"]), self._names(item))
             if not made:
                 return "a lambda of more than one formula"
             chain.formula(made)
@@ -182,7 +185,7 @@ class _Reader:
             for word, value in pairs:
                 told = fraction(self._filled(value)) if isinstance(value, str) else None
                 value = self._filled(value) if isinstance(value, str) else value
-                reason = apply_filter(word, value, told, chain, keys, self._ids)
+                reason = apply_filter(word, value, told, chain, keys, self._names(item))
                 if reason and not reason.startswith("lambda"):
                     draft.lose(line_of(item), name, reason, whole=False)
                 elif reason:
@@ -265,17 +268,11 @@ class _Reader:
             draft.bus["pause"] = pause
         uarts = [one for one in _listed(self._root.get("uart")) if "baud_rate" in one]
         if uarts:
-            self._line(uarts[0], draft)
+            said = [self._filled(uarts[0].get(key, "")) for key in _LINE]
+            draft.line(whole(said[0]), said[1], said[2], said[3])
 
-    def _line(self, uart: Map, draft: Draft) -> None:
-        baud = whole(self._filled(uart["baud_rate"]))
-        if baud and 300 <= baud <= 1_000_000 and baud != 9600:
-            draft.bus["baud"] = baud
-        parity = self._filled(uart.get("parity", "")).lower()
-        if parity in ("even", "odd"):
-            draft.bus["parity"] = parity
-        if self._filled(uart.get("stop_bits", "")) == "2":
-            draft.bus["stop"] = 2
+    def _names(self, item: Map) -> dict[str, str]:
+        return self._ids.setdefault(str(item.get("modbus_controller_id", "")), {})
 
     def _name(self, item: Map) -> str:
         bare = re.sub(r"\$\{?\w+\}?", " ", str(item.get("name") or "")).strip(" -_:")

@@ -147,14 +147,14 @@ class _Reader:
         unit = _QUANTITIES.get(key, ("", ""))[1]
         said: dict[str, Any] = {"unit": unit, "kind": _KINDS.get((self._usage, key), "")}
         inner = node
-        while inner.get("source") in _WRAPPERS:
-            following = inner.get(_WRAPPERS[inner["source"]]) or inner.get("set")
-            if inner["source"] == "map":
+        while _source(inner) in _WRAPPERS:
+            following = inner.get(_WRAPPERS[_source(inner)]) or inner.get("set")
+            if _source(inner) == "map":
                 self._lose(inner, name, "evcc's own mode numbers: the raw number is given", False)
             if not isinstance(following, Map):
                 break
             inner = following
-        kind = str(inner.get("source", ""))
+        kind = _source(inner)
         if kind == "modbus":
             if key in ("enable", "enabled"):
                 said["map"] = _MODES
@@ -183,9 +183,9 @@ class _Reader:
         seen = set()
         for one in found:
             register = one.get("register")
-            at = register.get("address", "") if isinstance(register, Map) else ""
-            if (at, one.get("id")) not in seen:
-                seen.add((at, one.get("id")))
+            at = str(register.get("address", "")) if isinstance(register, Map) else ""
+            if (at, str(one.get("id"))) not in seen:
+                seen.add((at, str(one.get("id"))))
                 self._register(one, f"{name}_{at}", {})
 
     def _calc(self, node: Map, name: str, said: dict[str, Any]) -> None:
@@ -197,16 +197,16 @@ class _Reader:
             return
         operands = []
         for number, part in enumerate(parts, 1):
-            while isinstance(part, Map) and part.get("source") in _WRAPPERS:
-                part = part.get(_WRAPPERS[part["source"]])
-            if isinstance(part, Map) and part.get("source") == "const":
+            while isinstance(part, Map) and _source(part) in _WRAPPERS:
+                part = part.get(_WRAPPERS[_source(part)])
+            if isinstance(part, Map) and _source(part) == "const":
                 operands.append(str(part.get("value", "")))
                 if fraction(operands[-1]) is None:
                     operands.clear()
                     break
                 continue
             entry = None
-            if isinstance(part, Map) and part.get("source") == "modbus":
+            if isinstance(part, Map) and _source(part) == "modbus":
                 entry = self._register(part, f"{name}_{number}", {"hidden": True})
             if entry is None:
                 operands.clear()
@@ -301,6 +301,8 @@ def _keys(node: Map, register: Map) -> tuple[dict[str, Any], str]:
     keys["none"] = none[0] if len(none) == 1 else none
     chain = Chain()
     chain.times(1 / factor if writes else factor)
+    if not chain.sound:
+        return {}, "numbers beyond any quantity"
     keys.update(chain.keys())
     if writes:
         keys.pop("none")
@@ -310,10 +312,14 @@ def _keys(node: Map, register: Map) -> tuple[dict[str, Any], str]:
     return keys, ""
 
 
+def _source(node: Map) -> str:
+    return str(node.get("source", ""))
+
+
 def _registers(node: Any) -> Iterator[Map]:
     """Yield every Modbus source inside a node."""
     if isinstance(node, Map):
-        if node.get("source") == "modbus":
+        if _source(node) == "modbus":
             yield node
         for one in node.values():
             yield from _registers(one)
@@ -347,20 +353,12 @@ def _head(root: Map, source: str) -> Draft:
 
 
 def _line(param: Map, draft: Draft) -> None:
-    baud, unit = whole(str(param.get("baudrate", ""))), whole(str(param.get("id", "")))
-    if baud and baud != 9600:
-        draft.bus["baud"] = baud
+    unit = whole(str(param.get("id", "")))
     if unit is not None and unit != 1 and unit <= 255:
         draft.bus["unit"] = unit
-    found = re.fullmatch(r"([78])([NEO])([12])", str(param.get("comset", "")).upper())
-    if found:
-        data, parity, stop = found.groups()
-        if data == "7":
-            draft.bus["data"] = 7
-        if parity != "N":
-            draft.bus["parity"] = {"E": "even", "O": "odd"}[parity]
-        if stop == "2":
-            draft.bus["stop"] = 2
+    found = re.fullmatch(r"([78])([NEO])([12])", str(param.get("comset", "8N1")).upper())
+    data, parity, stop = found.groups() if found else ("8", "N", "1")
+    draft.line(whole(str(param.get("baudrate", ""))), parity, data, stop)
     for key in ("timeout", "delay"):
         _timing(str(param.get(key, "")), key, draft)
 

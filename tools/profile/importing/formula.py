@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from drivers.profile.expr_cpython import BadExpression, compile_text
 from tools.profile.importing.words import whole
 
 LENGTH_MAX = 300  # characters; longer is a program
@@ -46,7 +47,8 @@ def expression(code: str, names: dict[str, str]) -> str:
         return ""
     body = _STATE.sub(lambda one: names[one.group(1)], body)
     tokens = _tokens(body, set(names.values()))
-    return _converted(tokens) if tokens else ""
+    made = _converted(tokens) if tokens else ""
+    return made if _legal(made) else ""
 
 
 def labels(code: str) -> dict[int, str]:
@@ -65,6 +67,14 @@ def labels(code: str) -> dict[int, str]:
             return {}
         found.setdefault(value, label.strip())
     return found
+
+
+def _legal(text: str) -> bool:
+    try:
+        compile_text(text, lambda name, _offset: name)
+    except BadExpression:
+        return False
+    return True
 
 
 def _tokens(text: str, names: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from tools.profile.importing.words import exact, fraction
+from tools.profile.importing.words import NUMBER_MAX, exact, fraction
 
 _SIMPLE = re.compile(r"x ([-+*/]) (\d+(?:\.\d+)?)")
 
@@ -52,6 +52,14 @@ class Chain:
                 self.plus(number if sign == "+" else -number)
             return
         self._calc = re.sub(r"\bx\b", inner, text) if inner else text
+
+    @property
+    def sound(self) -> bool:
+        """Return whether all numbers are such as a quantity may have."""
+        numbers = (self._factor, self._added)
+        return self._factor != 0 and all(
+            max(abs(one.numerator), one.denominator) < NUMBER_MAX for one in numbers
+        )
 
     def keys(self) -> dict[str, Any]:
         """Return scale, offset and calc as far as they are needed."""

@@ -221,7 +221,7 @@ class _Reader:
                 self._draft.lose(model.line(name), name, reason, True, model.path)
 
     def _factor(self, model: _Model, point: dict[str, Any], prefix: str, at: int) -> None:
-        name = str(point["name"])
+        name = str(point.get("name", ""))
         model.factors[name] = self._hidden(
             f"{prefix}{identifier(name)}", {**factor_keys(at), "every": ""}
         )
@@ -284,6 +284,8 @@ def read_model(path: Path) -> _Model:
         raise ConfigError(f"{path}: not JSON: {error}")
     group = found.get("group") if isinstance(found, dict) else None
     number = found.get("id") if isinstance(found, dict) else None
-    if not isinstance(group, dict) or not isinstance(number, int) or not group.get("points"):
+    points = listed(group.get("points")) if isinstance(group, dict) else []
+    if not isinstance(number, int) or not 0 <= number <= 0xFFFF or not points:
         raise ConfigError(f"{path}: no SunSpec model: it has no id or no group with points")
+    assert isinstance(group, dict)
     return _Model(number, group, text, str(path))

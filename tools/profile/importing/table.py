@@ -209,9 +209,6 @@ def _channel(line: int, row: dict[str, str], draft: Draft) -> None:
     if "base" in draft.bus:
         said, at = _reference(at) or ("", at)
         table = table or said
-    elif at > 0xFFFF:
-        draft.lose(line, name, f"{at} is beyond the last register 65535")
-        return
     keys: dict[str, Any] = {"at": at, "in": table if table != "holding" else ""}
     if not _type(line, row, registers, table, keys, draft):
         return
@@ -290,9 +287,12 @@ def _meaning(line: int, row: dict[str, str], keys: dict[str, Any], draft: Draft)
     chain = Chain()
     chain.times(step)
     chain.plus(words.fraction(row.get("add", "")) or Fraction(0))
-    keys.update(chain.keys())
+    if chain.sound:
+        keys.update(chain.keys())
+    else:
+        draft.lose(line, row["name"], "numbers beyond any quantity", whole=False)
     sentinel = words.whole(row.get("none", ""))
-    if sentinel is not None:
+    if sentinel is not None and sentinel < 1 << _size(str(keys.get("type") or "u16")):
         keys["none"] = sentinel
     keys["unit"] = words.known_unit(unit)
 
@@ -328,6 +328,11 @@ def _access(line: int, row: dict[str, str], table: str, keys: dict[str, Any], dr
         return
     reads = re.search(r"r(?!ite)|读|les", told)
     keys["write"] = True if reads else "only"
+
+
+def _size(kind: str) -> int:
+    found = re.search(r"\d+", kind)
+    return int(found.group()) if found else 1
 
 
 def labelled(text: str) -> dict[int, str]:

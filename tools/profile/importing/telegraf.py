@@ -148,16 +148,8 @@ class _Reader:
 
 
 def _line(table: dict[str, Any], draft: Draft) -> None:
-    baud = _whole(table.get("baud_rate"), 9600)
-    if baud != 9600 and 300 <= baud <= 1_000_000:
-        draft.bus["baud"] = baud
-    parity = {"E": "even", "O": "odd"}.get(str(table.get("parity", ""))[:1].upper())
-    if parity:
-        draft.bus["parity"] = parity
-    if table.get("stop_bits") == 2:
-        draft.bus["stop"] = 2
-    if table.get("data_bits") == 7:
-        draft.bus["data"] = 7
+    said = [str(table.get(key, "")) for key in ("parity", "data_bits", "stop_bits")]
+    draft.line(_whole(table.get("baud_rate"), 9600), said[0], said[1], said[2])
     timeout = str(table.get("timeout", ""))
     if re.fullmatch(r"([1-9]|[1-5]\d)s|[1-9]\d{1,4}ms", timeout) and timeout != "1s":
         draft.bus["timeout"] = timeout
@@ -228,6 +220,8 @@ def _value(
         return {}, f"scale {scale!r}"
     chain = Chain()
     chain.times(factor or fraction("1") or factor)  # Telegraf takes 0 for: no scale
+    if not chain.sound:
+        return {}, "numbers beyond any quantity"
     keys.update(chain.keys())
     return keys, ""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.core.decimal import Number
 
 DIGITS_MAX = 12  # of a factor such as 1/3, which has no end
+NUMBER_MAX = 10**15  # a factor beyond it is a mistake, and so is one over it
 
 _SIGNED = re.compile(
     r"^(s|i|int|sint|signed|short|long|s_)|有符号|(?<!un)signed|(?<!ohne )vorzeichen"
@@ -227,7 +228,7 @@ def exact(value: Fraction) -> Number | None:
     """Return a fraction as a whole number or Decimal; None if it needs too many digits."""
     scaled = value
     for exponent in range(DIGITS_MAX + 1):
-        if scaled.denominator == 1:
+        if scaled.denominator == 1 and abs(scaled.numerator) < NUMBER_MAX:
             return decimal(scaled.numerator, -exponent)
         scaled *= 10
     return None
@@ -243,7 +244,9 @@ def fraction(text: str) -> Fraction | None:
         top, bottom = of_number(parse(above)), of_number(parse(below)) if slash else Fraction(1)
     except (ValueError, IndexError):
         return None
-    return top / bottom if bottom else None
+    found = top / bottom if bottom else None
+    bounded = found is not None and max(abs(found.numerator), found.denominator) < NUMBER_MAX
+    return found if bounded else None
 
 
 def of_number(value: Number) -> Fraction:
@@ -256,9 +259,9 @@ def of_number(value: Number) -> Fraction:
 def whole(text: str) -> int | None:
     """Return a whole number in decimal, 0x… or …h; None if it is none."""
     word = text.strip().replace(" ", "").lower()
-    if re.fullmatch(r"[0-9]{1,9}", word):
+    if re.fullmatch(r"[0-9]{1,18}", word):
         return int(word)
-    found = re.fullmatch(r"0x([0-9a-f]{1,8})|([0-9a-f]{1,8})h", word)
+    found = re.fullmatch(r"0x([0-9a-f]{1,16})|([0-9a-f]{1,16})h", word)
     return int(found.group(1) or found.group(2), 16) if found else None
 
 
