@@ -78,8 +78,8 @@ class Text(Layout):
             return None, SENTINEL
         if value in self.none:
             return None, SENTINEL
-        value = number.settle(*parts(value))
-        return (None, OUT_OF_RANGE) if value is None else (value, GOOD)
+        held = number.settle(*parts(value))
+        return (None, OUT_OF_RANGE) if held is None else (held, GOOD)
 
     def pattern(self, value: Any) -> bytes:
         """Return the text that stands for `value`."""
