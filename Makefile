@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench generated freeze clean
+.PHONY: demo test check bench generated freeze fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tidegate demo
@@ -27,6 +27,10 @@ generated: $(VENV)/.dev
 # Before a release: its profiles, compiled, for every later release to read. Never written over.
 freeze: $(VENV)/.dev
 	$(BIN)/python -m tools.profile.freeze
+
+# Goes on until Ctrl-C, or until it finds something; what it learned stays in build/fuzz.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz build/fuzz
 
 $(VENV)/.demo $(VENV)/.dev: setup.cfg pyproject.toml tools/setup.sh
 	tools/setup.sh $(subst .,,$(suffix $@)) $(VENV)

@@ -15,7 +15,7 @@ from gateway.core.decimal import Decimal
 from gateway.core.errors import ConfigError
 from gateway.core.record import Record
 from tools.profile import variants
-from tools.profile.variants import crowding, decoded, read_otherwise
+from tools.profile.variants import alternatives, crowding, decoded, read_otherwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Held: TypeAlias = "frozenset[tuple[int, str]]"  # (number of a trial, channel id)
 
 DIAGNOSED_MAX = 16  # channels or arrays of one profile; who has more wrong begins with the first
+WORK_MAX = 250_000  # values decoded to find causes, about a second's work; then no more is tried
 TOLD_MAX = 2  # causes in one hint
 
 
@@ -61,6 +62,7 @@ class Diagnosis:
         self._lazy = trials
         self._base = base
         self._found: dict[Channel, list[tuple[Variant, Held]]] = {}
+        self._worked = 0
 
     @cached_property
     def _trials(self) -> list[Trial]:
@@ -147,6 +149,8 @@ class Diagnosis:
     def _tried(self, channel: Channel, ways: list[Variant]) -> list[tuple[Variant, Held]]:
         found = []
         for variant in ways:
+            if self._worked > WORK_MAX:
+                break
             held = self._holding((channel, variant))
             if held > self._held:
                 found.append((variant, held))
@@ -156,6 +160,7 @@ class Diagnosis:
         held = set()
         for number, trial in enumerate(self._trials):
             known = _known(trial, change)
+            self._worked += len(alternatives(trial.device))
             for name, is_it in trial.wanted.items():
                 if is_it(known.get(name)):
                     held.add((number, name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from copy import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from drivers.profile import number
@@ -212,6 +213,7 @@ def likelihood(variant: Variant, channel: Channel, settled: bool) -> tuple[int, 
     return kinds[0], kinds[-1], order, usual if scale else 0, abs(variant.power)
 
 
+@lru_cache(32)
 def alternatives(device: Map) -> list[list[Place]]:
     """Return the places of every channel."""
     names = dict.fromkeys(place.id for place in places(device.profile))
