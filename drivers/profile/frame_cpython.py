@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile.bus import CHECKS, LITERAL_MAX, OFFSET_MAX
 from drivers.profile.elsewhere_cpython import number_hint, value_hint
-from drivers.profile.values_cpython import BAD, readable, wrong
+from drivers.profile.values_cpython import BAD, readable, worded, wrong
 from gateway.core.source_cpython import LIST, MAP, SCALAR
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def _marks(node: Node, mode: str, report: Report) -> Any:
 
 def _hexes(node: Node, mode: str, report: Report) -> Any:
     items = node.items if node.kind == LIST else [node]
+    if not items:
+        return wrong(node, "a frame", report)
     found = [(item, _mark(item, mode, report)) for item in items]
     return BAD if any(data is BAD for _, data in found) else found
 
@@ -184,7 +186,7 @@ def _module(node: Node, _argument: str, report: Report) -> Any:
 
 
 def _title(node: Node, _argument: str, report: Report) -> Any:
-    if node.kind != SCALAR or not node.text.strip() or not readable(node.text):
+    if not worded(node) or not readable(node.text):
         return wrong(node, "a text, or {en, zh, ja},", report)
     return {"en": node.text}
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from drivers.profile.address_cpython import FIRST, REFERENCE
+from drivers.profile.decode import arrange
 from drivers.profile.image import HOLDING, INPUT
 from drivers.profile.map import places
 from drivers.profile.model import Profile
@@ -88,8 +89,9 @@ def _circle(name: str, uses: dict[str, set[str]], trail: list[str], done: set[st
 def _overlaps(
     found: list[Place], by_id: dict[str, Draft], section: Section, report: Report
 ) -> None:
-    # The same place twice is fine (bits, or a code beside its words); half of one is not.
+    # The same place twice is fine (a code beside its words), and other bits; half of one is not.
     taken: list[tuple[str, int, int, str]] = section.furniture()
+    bits: dict[tuple[str, int, int, str], set[int]] = {}
     for place in found:
         rare = place.when or place.channel.every_ms == NEVER
         table, address = place.channel.table, place.address
@@ -98,13 +100,30 @@ def _overlaps(
         if address < 0:
             address += section.size(table) or 0
         taken.append((table, address, place.channel.count, place.id))
+        bits[taken[-1]] = _bits(place, address)
     taken.sort()
     for before, after in pairwise(taken):
         if before[0] != after[0] or before[1] + before[2] <= after[1]:
             continue
+        one, another = bits.get(before), bits.get(after)
+        if one and another and one.isdisjoint(another):
+            continue
         mine, other = (after, before) if after[3] in by_id else (before, after)
         if mine[3] in by_id and (before[1:3] != after[1:3] or other[3] not in by_id):
             _overlap(mine, other, by_id, section, report)
+
+
+def _bits(place: Place, address: int) -> set[int]:
+    """Return which bits of the message or table `bits` names, in the order of the wire."""
+    layout = place.channel.layout
+    if not layout.bits:
+        return set()
+    first = address * layout.width
+    highest_first = arrange(bytes(range(layout.count * layout.width)), layout.order)
+    return {
+        8 * (first + highest_first[-1 - bit // 8]) + bit % 8
+        for bit in range(layout.bits[0], layout.bits[1] + 1)
+    }
 
 
 def _overlap(
@@ -128,14 +147,13 @@ def _reference_numbers(drafts: list[Draft], report: Report) -> None:
     rows = [draft.row for draft in drafts if "at" in draft.row]
     for table in (HOLDING, INPUT):
         first = FIRST[table]
-        mine = [row["at"] for row in rows if row.get("in", HOLDING) == table]
+        mine = [row for row in rows if row.get("in", HOLDING) == table]
         # A register 40000 shows that the profile counts as the wire does (SunSpec does).
-        if not mine or min(mine) < first:
+        if not mine or min(row["at"] for row in mine) < first:
             continue
-        draft = next(one for one in drafts if one.row.get("in", HOLDING) == table)
-        hint = f"if the manual counts from {first}, write base: {REFERENCE} in the bus section"
-        number = draft.keys.get("at", first)
-        message = f"{number} looks like a reference number, not an address"
+        draft = next(one for one in drafts if one.row in mine)
+        hint = f"write base: {REFERENCE} in the bus section, or base: 0 if the wire counts so, too"
+        message = f"{draft.row['at']} looks like a reference number, not an address"
         report.add("W030", draft.place("at"), message, hint)
 
 

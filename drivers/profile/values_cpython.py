@@ -53,8 +53,14 @@ def readable(text: str) -> bool:
     return len(text) <= TEXT_MAX and text.replace("\n", "").isprintable()
 
 
+def worded(node: Node) -> bool:
+    """Return whether a node is a text: no blanks alone, and not what YAML means by null or true."""
+    nothing = node.value is None or isinstance(node.value, bool)
+    return node.kind == SCALAR and bool(node.text.strip()) and not nothing
+
+
 def _text(node: Node, _argument: str, report: Report) -> Any:
-    if node.kind != SCALAR or not node.text.strip():
+    if not worded(node):
         return wrong(node, "a text", report)
     if not readable(node.text):
         return wrong(node, f"a text that people can read, of at most {TEXT_MAX} characters", report)

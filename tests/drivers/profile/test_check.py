@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from drivers.profile import schema, schema_bus
 from drivers.profile.check_cpython import Checked, check_text
 from tools.profile import tester
+
+if TYPE_CHECKING:
+    from gateway.core.report_cpython import Problem
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,6 +44,10 @@ def channels(rows: str, rest: str = "") -> str:
     inside = "".join(f"  {row}\n" for row in rows.strip().split("\n"))
     tests = "tests:\n  - holding: {0: '0000'}\n    gives: {a: 0}\n"
     return f"name: X\nmodbus: {{}}\n{rest}channels:\n{inside}{tests}"
+
+
+def of_code(code: str, text: str) -> list[Problem]:
+    return [problem for problem in check(text).report.problems if problem.code == code]
 
 
 def codes(text: str) -> list[str]:
@@ -241,6 +249,37 @@ def test_a_stated_base_or_a_register_40000_silences_the_reference_number_warning
     stated = channels("a: {at: 40001}").replace("modbus: {}", "modbus: {base: 0}")
     assert "W030" not in codes(stated)
     assert "W030" not in codes(channels("a: {at: 40069}\nb: {at: 40000}"))
+
+
+def test_reference_numbers_are_shown_where_one_stands_and_as_it_is_written() -> None:
+    (derived,) = of_code("W030", channels("a: {calc: b + 1}\nb: {at: 40101}"))
+    assert (derived.line, derived.message[:5]) == (5, "40101")
+    group = "z[1..2]: {at: 40101, step: 4, channels: {b: {at: 2}}}"
+    (grouped,) = of_code("W030", channels(f"{group}\na: {{calc: z1.b}}"))
+    assert grouped.message[:5] == "40103"
+    assert "base: 40001" in grouped.hint and "base: 0" in grouped.hint
+
+
+def test_numbers_that_share_a_byte_but_no_bit_do_not_overlap() -> None:
+    rows = "a: {at: 0, type: u24, bits: 12..23}\nb: {at: 1, bits: LOW..11}"
+    serial = channels(rows).replace("modbus: {}", "serial: {length: 4, type: u16}")
+    serial = serial.replace("holding: {0: '0000'}", "received: '00000000'")
+    assert "W033" not in codes(serial.replace("LOW", "0"))
+    assert "W033" in codes(serial.replace("12..23", "11..23").replace("LOW", "0"))
+    turned = serial.replace("serial: {", "serial: {order: DCBA, ").replace("12..23", "0..11")
+    assert "W033" not in codes(turned.replace("LOW..11", "4..15"))
+    assert "W033" in codes(turned.replace("LOW..11", "3..15"))
+
+
+def test_a_test_without_any_bytes_is_none() -> None:
+    for key in ("sent: []\n    received", "received"):
+        text = channels("a: {at: 0}").replace("holding: {0: '0000'}", f"{key}: []")
+        assert {"E012", "E060"} & set(codes(text)), text
+
+
+def test_nothing_and_truth_are_no_texts() -> None:
+    for word in ("null", "~", "true"):
+        assert "E012" in codes(channels("a: {at: 0}", f"docs: {word}\n"))
 
 
 def test_one_mistake_is_one_problem() -> None:
