@@ -157,7 +157,11 @@ def keys(feed: Callable[[str], None], watch: Callable[..., None], ignore: Any) -
     except (OSError, ValueError):  # closed
         yield
         return
-    before = termios.tcgetattr(fd) if os.isatty(fd) else None
+    terminal = os.isatty(fd)
+    if terminal and os.tcgetpgrp(fd) != os.getpgrp():  # started with &: the keys are the shell's
+        yield
+        return
+    before = termios.tcgetattr(fd) if terminal else None
 
     def typed() -> None:
         data = os.read(fd, 4096)

@@ -79,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     how, place = _port(args.port)
     faults = Faults(*_faults(args.fault), seed=args.seed)
     seconds = _seconds(args.duration)
-    teller = Teller(bool(args.json))
+    teller = Teller(getattr(args, "json", False))
     stage = _modbus if profile.bus == MODBUS else _frames
     scene = stage(args, checked, profile, faults, teller)
     with asyncio.Runner(loop_factory=precise_loop) as runner:

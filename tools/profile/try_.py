@@ -127,7 +127,7 @@ class _Session:
         units = units_of(self._checked)
         bad = bool(look.doubts) or identified is False or bool(self._broken)
         where = f"{self._port.place}, unit {self._unit}, {wiring.text}"
-        if args.json:
+        if getattr(args, "json", False):
             found = tried.document(look, base, units)
             head = {"schema": "tidegate.try/1", "profile": self._profile.name, "at": where}
             print(json.dumps({**head, "tests_failed": self._broken, **found}, indent=2))
