@@ -57,9 +57,10 @@ class Text(Layout):
             return None if column is None else column.encode()
         try:
             found = self.match.search(column[:SEARCHED_MAX])
-        except RuntimeError:  # a small board's stack did not suffice
+            taken = found.group(1) if found else None
+        except (RuntimeError, ValueError):  # a board's stack did not suffice, or `.` took half an é
             return None
-        return found.group(1).encode() if found and found.group(1) is not None else None
+        return None if taken is None else taken.encode()
 
     def value(self, data: bytes) -> tuple[Value, str]:
         """Return the value that a text stands for and its quality; None unless good."""

@@ -193,6 +193,13 @@ def test_frames_texts_come_in_columns_and_say_what_they_hold():
     ]
 
 
+def test_frames_a_pattern_that_cuts_a_character_in_two_finds_nothing():
+    channels = [{"id": "a", "at": 0, "type": "str5", "match": "T=(.)"}, {"id": "b", "at": 0}]
+    device = profile("serial", channels, [{"as": "text"}]).device()
+    found = image(device.profile, "T=\xe912\n".encode())
+    assert device.decode(found, {})[-1] == ("b", None, "sentinel")  # small boards see bytes
+
+
 def test_frames_a_text_of_too_many_digits_has_no_value():
     channels = [{"id": "a", "at": 0}, {"id": "b", "at": 0, "calc": ["x", "sqrt"]}]
     channels.append({"id": "c", "at": 0, "flags": {0: "on"}})
