@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
-from tools.profile.importing import formats
+from tools.profile.importing import foreign, formats
 from tools.profile.importing.cli import channels
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def run(places: list[Path]) -> list[dict[str, Any]]:
     tallies: dict[str, _Tally] = {}
     for place in places:
         for path in formats.files_below(place) if place.is_dir() else [place]:
-            form = formats.detect(path.read_bytes(), path.name)
+            form = formats.detect(foreign.read_bytes(path), path.name)
             if form:
                 tallies.setdefault(form, _Tally()).take(path, form)
     if not tallies:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
-from tools.profile.importing import formats, sunspec
+from tools.profile.importing import foreign, formats, sunspec
 from tools.profile.importing.draft import identifier
-from tools.profile.output import output
+from tools.profile.options import output
 
 if TYPE_CHECKING:
     from typing import Any
@@ -75,9 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the drafts; return 1 if one of them has an error besides its missing tests."""
     options = formats.Options(args.base, args.at, args.repeat, _chosen(args.set))
-    drafts = []
-    for source in _grouped(args.sources):
-        drafts += formats.read(source, args.format, options)
+    drafts, refused = _drafts(args.sources, args.format, options)
     if not args.output and len(drafts) > 1 and not getattr(args, "json", False):
         names = ", ".join(draft.name for draft in drafts)
         raise ConfigError(f"{len(drafts)} devices ({names}): -o must name a folder")
@@ -95,21 +93,29 @@ def main(args: argparse.Namespace) -> int:
             _tell(draft, place, text, problems)
     if getattr(args, "json", False):
         print(json.dumps(rows, ensure_ascii=False))
-    return FINDINGS if found else OK
+    for reason in refused:
+        print(reason, file=sys.stderr)
+    return FINDINGS if found or refused else OK
 
 
-def _grouped(sources: list[str]) -> list[list[str]]:
-    """Return the sources to be read together: a folder's files are devices of their own."""
-    files = [one for one in sources if not Path(one).is_dir()]
-    groups = [files] if files else []
-    for source in sources:
-        if Path(source).is_dir():
-            for path in formats.files_below(Path(source)):
-                if formats.detect(path.read_bytes(), path.name):
-                    groups.append([str(path)])
-    if not groups:
-        raise ConfigError(f"{', '.join(sources)}: nothing there that an importer knows")
-    return groups
+def _drafts(
+    sources: list[str], form: str, options: formats.Options
+) -> tuple[list[Draft], list[str]]:
+    """Return the drafts of all sources, and why files found in a folder gave none."""
+    named = [one for one in sources if not Path(one).is_dir()]
+    drafts = formats.read(named, form, options) if named else []
+    refused = []
+    for folder in [Path(one) for one in sources if one not in named]:
+        for path in formats.files_below(folder):
+            try:
+                known = formats.detect(foreign.read_bytes(path), path.name)
+                if known and form in (known, "auto"):
+                    drafts += formats.read([str(path)], known, options)
+            except ConfigError as error:
+                refused.append(str(error))
+    if not drafts:
+        raise ConfigError("\n".join(refused) or f"{', '.join(sources)}: nothing to import")
+    return drafts, refused
 
 
 def _places(drafts: list[Draft], output: Path | None, force: bool) -> list[Path | None]:

@@ -89,6 +89,16 @@ def test_a_folder_gives_a_draft_for_each_file_it_knows(folder: Path, tmp_path: P
     ]
 
 
+def test_one_bad_file_of_a_folder_does_not_spoil_the_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "bad.yaml").write_text("modbus_controller: [")
+    place = tmp_path / "drafts"
+    assert run(folder, "--format", "esphome", "-o", place) == 1
+    assert [path.name for path in place.iterdir()] == ["pump-station-1.yaml"]
+    assert f"{folder / 'bad.yaml'}:2: not YAML" in capsys.readouterr().err
+
+
 def test_several_devices_need_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "box.yaml"
     path.write_text(CHARGER)
@@ -162,7 +172,7 @@ def test_what_is_not_there_or_wrong_in_the_call_is_said(
 ) -> None:
     assert run(tmp_path / "none.csv") == 78
     assert run(tmp_path) == 78
-    assert "nothing there that an importer knows" in capsys.readouterr().err
+    assert "nothing to import" in capsys.readouterr().err
     assert run(tmp_path / "x.yaml", "--set", "usage") == 78
     assert "write KEY=VALUE" in capsys.readouterr().err
 
