@@ -28,11 +28,11 @@ FLOAT_DIGITS = 12  # of sqrt, log and exp, the only steps that leave exact arith
 EXP_MAX = 43  # e to more is beyond 64 bits, and to less than -EXP_MAX below any decimal
 
 # How many operands each operator and function takes; "if" is condition, then, else.
-_TAKES = dict.fromkeys(("neg", "not", "abs", "int", "sqrt", "log", "exp", "rint"), 1)
-_TAKES.update(dict.fromkeys(("+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>"), 2))
-_TAKES.update(dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "and", "or"), 2))
-_TAKES.update({"min": 2, "max": 2, "round": 2, "if": 3})
-RESERVED = tuple(sorted(_TAKES)) + ("else", "false", "in", "is", "none", "null", "true", "x")
+TAKES = dict.fromkeys(("neg", "not", "abs", "int", "sqrt", "log", "exp", "rint"), 1)
+TAKES.update(dict.fromkeys(("+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>"), 2))
+TAKES.update(dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "and", "or"), 2))
+TAKES.update({"min": 2, "max": 2, "round": 2, "if": 3})
+RESERVED = tuple(sorted(TAKES)) + ("else", "false", "in", "is", "none", "null", "true", "x")
 
 
 def evaluate(code: Code, known: dict[str, Any], fixed: dict[str, Any], x: Value = None) -> Value:
@@ -41,17 +41,17 @@ def evaluate(code: Code, known: dict[str, Any], fixed: dict[str, Any], x: Value 
     for item in code:
         if not isinstance(item, str):
             stack.append(item)
-        elif item not in _TAKES:
+        elif item not in TAKES:
             if item[0] == "'":
                 stack.append(item[1:])
             elif item == "x":
                 stack.append(x)
             else:
                 stack.append(known[item] if item in known else fixed.get(item))
-        elif _TAKES[item] == 2:
+        elif TAKES[item] == 2:
             right = stack.pop()
             stack.append(_binary(item, stack.pop(), right))
-        elif _TAKES[item] == 1:
+        elif TAKES[item] == 1:
             stack.append(_unary(item, stack.pop()))
         else:
             otherwise, then, condition = stack.pop(), stack.pop(), stack.pop()
@@ -67,7 +67,7 @@ def operands(code: Code) -> list[str]:
 
 def is_name(item: Any) -> bool:
     """Return whether an item of a compiled expression is a name."""
-    return isinstance(item, str) and item[:1] != "'" and item not in _TAKES
+    return isinstance(item, str) and item[:1] != "'" and item not in TAKES
 
 
 def check(code: Any) -> None:
@@ -78,7 +78,7 @@ def check(code: Any) -> None:
     for item in code:
         if not isinstance(item, (bool, int, str, Decimal)) or item == "":
             raise ConfigError(f"an expression holds {item!r}")
-        takes = _TAKES.get(item, 0) if isinstance(item, str) else 0
+        takes = TAKES.get(item, 0) if isinstance(item, str) else 0
         if depth < takes:
             raise ConfigError("an expression lacks an operand")
         depth += 1 - takes
