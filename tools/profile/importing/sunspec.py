@@ -59,6 +59,12 @@ def read(
     place = base + 2 if at is None else at
     if at is None and models[0].number != 1:
         place += COMMON_LENGTH
+    for before in models[:-1]:
+        if before.open_ended:
+            raise ConfigError(
+                f"{before.path}: the device says how long model {before.number} is: name it last, "
+                "and give what follows it a draft of its own, with --at"
+            )
     for model in models:
         reader.model(model, place)
         place += model.length
@@ -99,6 +105,11 @@ class _Model:
         self.factors: dict[str, str] = {}  # scale factor to the channel that holds it
         self._lines = text.splitlines()
         self._line = 0
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether blocks follow of which every device has a number of its own."""
+        return len(_single(self.group)) < len(listed(self.group.get("groups")))
 
     def line(self, name: str) -> int:
         """Return the line of the next point of that name, 0 if there is none."""

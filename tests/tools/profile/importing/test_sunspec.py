@@ -172,6 +172,11 @@ def test_several_models_keep_their_names_apart(folder: Path) -> None:
     assert "  maker:" in text
 
 
+def test_what_follows_a_model_of_unknown_length_is_not_placed_by_guess(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="how long model 64160 is: name it last"):
+        draft_of(folder, 1, 64160, 64103)
+
+
 def test_numbers_take_the_models_of_an_installed_pysunspec2(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
