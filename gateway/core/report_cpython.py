@@ -6,6 +6,7 @@ Knows lines, columns and how to show them; does not know what the file is about.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         width: int
 
 
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 ERROR = "error"
 WARNING = "warning"
 ERRORS_MAX = 100  # more help nobody, and bound what a hostile file makes us do
@@ -61,7 +63,7 @@ class Report:
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self._lines = text.splitlines()
+        self._lines = lines_of(text) if text else []
         self._problems: dict[Problem, None] = {}
         self._errors = 0
 
@@ -123,6 +125,11 @@ class Report:
         under = source[column : column + problem.width]
         mark = blanks + "^" * max(1, sum(_cells(char) for char in under))
         return f"{head}\n{problem.line:5} | {source}\n      | {f'{mark} {problem.hint}'.rstrip()}"
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text as YAML counts them (YAML 1.1 §4.2, which libyaml follows)."""
+    return _BREAK.split(text)
 
 
 def near(word: str, words: Iterable[str]) -> str:

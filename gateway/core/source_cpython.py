@@ -14,7 +14,7 @@ import yaml
 
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
-from gateway.core.report_cpython import Report, TooMany, near
+from gateway.core.report_cpython import Report, TooMany, lines_of, near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -121,8 +121,8 @@ def load_source(text: str, name: str) -> Source:
         _not_yaml(source.report, error, text)
     except yaml.reader.ReaderError as error:
         found = yaml.reader.Reader.NON_PRINTABLE.search(text)  # `error` counts bytes
-        before = text[: found.start() if found else 0]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        before = lines_of(text[: found.start() if found else 0])
+        line, column = len(before), len(before[-1]) + 1
         source.report.add("E002", Node(SCALAR, line, column, 1), f"not YAML: {error.reason}")
     except UnicodeEncodeError:
         source.report.add("E002", _START, "not YAML: half a surrogate pair is no character")
@@ -270,7 +270,7 @@ def _not_yaml(report: Report, error: yaml.MarkedYAMLError, text: str) -> None:
     mark, start = error.problem_mark or error.context_mark, error.context_mark
     reason = ", ".join(part for part in (error.context, error.problem) if part)
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = [*text.split("\n"), ""]  # the mark may stand after the last
+    lines = [*lines_of(text), ""]  # the mark may stand after the last
     here = lines[min(line, len(lines) - 1)]
     message, hint = f"not YAML: {reason}", ""
     if start and "expected ',' or" in reason:
