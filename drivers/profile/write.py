@@ -29,7 +29,8 @@ def chosen_settings(settings: list[Setting], chosen: dict[str, Any]) -> dict[str
     names = [setting.name for setting in settings]
     for name in sorted(chosen):
         if name not in names:
-            raise ConfigError(f"unknown setting {name!r}; the profile has: {', '.join(names)}")
+            known = ", ".join(names) or "none"
+            raise ConfigError(f"unknown setting {name!r}; the profile has: {known}")
     found = {one.name: _chosen(one, chosen.get(one.name, one.default)) for one in settings}
     for one in settings:
         if one.at is not None and found[one.name] is not None:

@@ -14,6 +14,7 @@ from tools.profile.formula import infix
 if TYPE_CHECKING:
     from typing import Any
 
+    from gateway.core.decimal import Decimal
     from tools.profile.facts import Facts, Told
     from tools.profile.given import Given
 
@@ -225,6 +226,17 @@ def _if_other(level: str, subject: str, what: str, old: Any, new: Any) -> list[C
     return [] if old == new else [Change(level, subject, what, old, new)]
 
 
+def _conversion(plus: int | Decimal, times: int | Decimal, by: int | Decimal) -> str:
+    """Show what makes the unit sent of the value as the profile has it."""
+    text = "value"
+    if plus:
+        text += f" {'-' if float(plus) < 0 else '+'} {str(plus).lstrip('-')}"
+    if (times, by) == (1, 1):
+        return text
+    text = f"({text})" if plus else text
+    return text + (f" × {times}" if times != 1 else "") + (f" / {by}" if by != 1 else "")
+
+
 def _shown(what: str, value: Any) -> str:
     if what == "identify":
         return infix(value)
@@ -233,7 +245,7 @@ def _shown(what: str, value: Any) -> str:
         return f"{{{inner}}}"
     if isinstance(value, list):
         if what == "to":
-            return f"(value + {value[0]}) × {value[1]} / {value[2]}"
+            return _conversion(*value)
         if what == "valid":
             low, high = ("" if end is None else str(end) for end in value)
             return f"{low}..{high}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.profile.check_cpython import check_source
 from gateway.core import cbor
 from gateway.core.source_cpython import read_source
-from tools.profile.output import STDOUT
+from tools.profile.options import STDOUT
 
 if TYPE_CHECKING:
     import argparse

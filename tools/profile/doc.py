@@ -14,7 +14,7 @@ from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import near
 from tools.profile import catalogue, given
 from tools.profile.importing import foreign
-from tools.profile.output import output
+from tools.profile.options import output
 from tools.profile.page import Subject, page
 
 if TYPE_CHECKING:

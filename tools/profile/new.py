@@ -12,7 +12,7 @@ from drivers.profile import schema
 from drivers.profile.check_cpython import check_text
 from drivers.profile.vocabulary_cpython import usual
 from gateway.core.errors import ConfigError
-from gateway.core.report_cpython import near
+from gateway.core.report_cpython import ERROR, near
 from tools.profile import first_test, questions, tester
 from tools.profile.grade import grade
 from tools.profile.importing import foreign, kinds, table, write
@@ -103,7 +103,10 @@ def _answers(file: str | None) -> questions.Answers:
         if not sys.stdin.isatty():
             raise ConfigError("nobody to ask: give --table or --answers, or call it on a terminal")
         return questions.Answers(input, print)
-    text = sys.stdin.read(foreign.SIZE_MAX) if file == "-" else foreign.read_text(Path(file))
+    try:
+        text = sys.stdin.read(foreign.SIZE_MAX) if file == "-" else foreign.read_text(Path(file))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"standard input: byte {error.start} is not UTF-8")
     left = iter(text.splitlines())
 
     def ask(_prompt: str) -> str:
@@ -198,8 +201,11 @@ def _lines(told: dict[str, Any]) -> list[str]:
     lines += [f"line {one['line']}, {one['what']}: {one['reason']}" for one in losses[:_LOSSES_MAX]]
     if len(losses) > _LOSSES_MAX:
         lines.append(f"and {len(losses) - _LOSSES_MAX} more, told in the file")
-    if told["lacking"]:
-        lines.append(f"still to do: {'; '.join(told['lacking'])}")
+    errors = [one for one in told["problems"] if one["severity"] == ERROR]
+    to_do = [f"line {one['line']}: {one['message']}" for one in errors]
+    to_do += told["lacking"][1 if errors else 0 :]  # the first only counts the errors
+    if to_do:
+        lines.append(f"still to do: {'; '.join(to_do)}")
     if not Path(file).resolve().parent.parent.joinpath("schema.json").exists():
         beside = Path(file).parent.parent / "schema.json"
         lines.append(f"for your editor: tidegate profile schema -o {beside}")

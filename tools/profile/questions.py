@@ -51,13 +51,23 @@ class Answers:
     def __init__(self, ask: Callable[[str], str], again: Callable[[str], None] | None) -> None:
         self._ask = ask
         self._again = again
+        self._ended = False
 
     def line(self, prompt: str) -> str:
         """Return one answer as it is, "" where the answers end."""
+        if self._ended:
+            return ""
         try:
             return self._ask(prompt).strip()
         except EOFError:
+            self._ended = True  # a terminal would go on after Ctrl-D
             return ""
+
+    def object(self, error: ConfigError) -> None:
+        """Say what is wrong with an answer before it is asked for again; or raise the error."""
+        if self._again is None:
+            raise error
+        self._again(str(error))
 
     def value(self, key: str, form: str, purpose: str) -> Any:
         """Return the value for a key as an importer's draft holds it, "" for no answer."""
@@ -68,9 +78,7 @@ class Answers:
             try:
                 return checked(key, form, answer)
             except ConfigError as error:
-                if self._again is None:
-                    raise
-                self._again(str(error))
+                self.object(error)
 
 
 def checked(key: str, form: str, answer: str) -> Any:
@@ -111,14 +119,9 @@ def asked(answers: Answers) -> tuple[Draft, list[list[str]]]:
 
 def _channel(answers: Answers, draft: Draft) -> bool:
     """Ask for one channel; return whether there was one."""
-    name = answers.line("channel (its id; empty if that was the last): ")
+    name = _id(answers, [one.id for one in draft.channels])
     if not name:
         return False
-    source = load_source(f"{name}: 0", "answer")
-    key = source.root.pairs[0][0] if source.root and source.root.pairs else None
-    if key is None or pattern(key, source.report) is None:
-        source.report.require()
-        raise ConfigError(f"{name!r} is no channel id")
     keys = _CHANNEL.get(draft.section, _OTHER_CHANNEL)
     found = {
         key: answers.value(key, form, purpose) for key, form, purpose in _rows(schema.CHANNEL, keys)
@@ -128,6 +131,27 @@ def _channel(answers: Answers, draft: Draft) -> bool:
     if draft.section == "modbus":
         kinds.guess(entry)
     return True
+
+
+def _id(answers: Answers, known: list[str]) -> str:
+    while True:
+        name = answers.line("channel (its id; empty if that was the last): ")
+        try:
+            if name in known:
+                raise ConfigError(f"there is a channel {name!r} already")
+            if name:
+                _require_id(name)
+            return name
+        except ConfigError as error:
+            answers.object(error)
+
+
+def _require_id(name: str) -> None:
+    source = load_source(f"{name}: 0", "answer")
+    key = source.root.pairs[0][0] if source.root and source.root.pairs else None
+    if key is None or pattern(key, source.report) is None:
+        source.report.require()
+        raise ConfigError(f"{name!r} is no channel id")
 
 
 def _frames(answers: Answers) -> list[list[str]]:

@@ -18,7 +18,7 @@ from drivers.profile import schema, schema_bus, units_cpython
 from drivers.profile.bus import CHECKS
 from drivers.profile.decode import TYPES
 from gateway.core.duration import UNITS_MS
-from tools.profile.output import output
+from tools.profile.options import output
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,6 +21,7 @@ from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError
 from gateway.core.record import Record
 from gateway.core.source_cpython import read_source
+from tools.profile import options
 from tools.profile.console import FAULTS, KEYS, Console, Teller, chosen, keys
 from tools.profile.given import file_of
 from tools.profile.port import Wiring
@@ -56,9 +57,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="pty (default), pty:LINK, or tcp:PORT (0: any free one)",
     )
-    parser.add_argument("--unit", type=int, help="unit number, if not the profile's")
+    parser.add_argument("--unit", type=options.unit, help="unit number, if not the profile's")
     parser.add_argument("--framing", choices=("rtu", "ascii", TCP), help="of Modbus")
-    parser.add_argument("--baud", type=int, help="speed, if not the profile's")
+    parser.add_argument("--baud", type=options.baud, help="speed, if not the profile's")
     names = ", ".join(NAMES)
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=N],…", help=f"of {names}"

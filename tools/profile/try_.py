@@ -19,7 +19,7 @@ from gateway.agent.plan import TCP
 from gateway.core import cbor
 from gateway.core.errors import BadReply, NoReply
 from gateway.core.source_cpython import read_source
-from tools.profile import tester, tried, variants
+from tools.profile import options, tester, tried, variants
 from tools.profile.console import chosen
 from tools.profile.given import file_of
 from tools.profile.port import Port, Wiring
@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "port", metavar="PORT[:UNIT]", help="serial port, pty, or tcp://HOST:PORT; :UNIT if not 1"
     )
-    parser.add_argument("--baud", type=int, help="speed, if not the profile's")
+    parser.add_argument("--baud", type=options.baud, help="speed, if not the profile's")
     parser.add_argument("--parity", choices=("none", "even", "odd"), help="if not the profile's")
     parser.add_argument("--stop", type=int, choices=(1, 2), help="stop bits, if not the profile's")
     parser.add_argument(
@@ -52,7 +52,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=("rtu", "ascii", TCP),
         help="rtu on a port, tcp behind tcp:// if absent",
     )
-    parser.add_argument("--timeout", type=float, metavar="S", help="longest wait for an answer")
+    parser.add_argument(
+        "--timeout", type=options.seconds, metavar="S", help="longest wait for an answer"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the profile"
     )

@@ -209,3 +209,31 @@ def test_shipped_profiles_are_played_and_tried_by_their_names(
     run(verb[0], "eastron/sdm630", *verb[1:])
     told = capsys.readouterr()
     assert ("9600 8N1, unit 1" in told.out) or ("/dev/none is not there" in told.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("try", "FILE", "/dev/none", "--timeout", "nan"), "'nan' is no time"),
+        (("try", "FILE", "/dev/none", "--timeout", "-1"), "'-1' is no time"),
+        (("try", "FILE", "/dev/none", "--timeout", "0"), "'0' is no time"),
+        (("try", "FILE", "/dev/none", "--baud", "0"), "a whole number 1..4000000"),
+        (("simulate", "FILE", "--for", "1ms", "--baud", "0"), "a whole number 1..4000000"),
+        (("simulate", "FILE", "--for", "1ms", "--unit", "256"), "a whole number 0..255"),
+        (("import", "FILE", "--base", "foo"), "a register is wanted"),
+    ],
+)
+def test_numbers_that_cannot_be_are_wrong_usage(
+    words: tuple[str, ...], said: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        run(*(file if word == "FILE" else word for word in words))
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_setting_is_answered_with_those_there_are(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("simulate", file, "--for", "1ms", "--set", "x=1") == 78
+    assert capsys.readouterr().err.endswith("unknown setting 'x'; the profile has: none\n")

@@ -120,7 +120,8 @@ def test_new_without_a_frame_proposes_the_request_and_leaves_the_answer(
     assert {line >= place for _, line in errors("acme/wl200.yaml")} == {True}
     told = capsys.readouterr().out
     assert "columns taken for: Register = address, Name = name" in told
-    assert "still to do: " in told
+    assert f"still to do: line {place + 2}: bytes in hex such as 01 03 0000 is wanted" in told
+    assert "an error to mend" not in told
     assert told.endswith("next: tidegate profile check acme/wl200.yaml\n")
     # what the manual says, pasted, is all that was missing
     filled = text.replace("received:\n", f"received: {RECEIVED}\n").replace(
@@ -308,3 +309,24 @@ def test_new_refuses_answers_that_are_no_text(
     Path("answers.txt").write_bytes(b"\xff\xfe")
     assert new("acme/wl200.yaml", "--answers", "answers.txt") == 78
     assert capsys.readouterr().err == "tidegate: answers.txt: byte 0 is not UTF-8\n"
+
+
+def test_new_asks_again_for_an_id_that_cannot_be_or_is_taken() -> None:
+    channel = ["2", "u16", "", "µg/m³"]
+    lines = [*DUST.splitlines()[:16], "PM 1", "pm1", *channel, "pm1", "pm2_5", *channel]
+    given, objections = iter(lines), list[str]()
+    draft, _ = asked(Answers(lambda _: next(given, ""), objections.append))
+    assert [one.id for one in draft.channels] == ["pm1", "pm2_5"]
+    assert "'PM 1' is no channel id" in objections[0]
+    assert objections[1:] == ["there is a channel 'pm1' already"]
+
+
+def test_new_asks_nothing_more_once_the_answers_have_ended() -> None:
+    prompts = []
+
+    def ask(prompt: str) -> str:
+        prompts.append(prompt)
+        raise EOFError
+
+    draft, frames = asked(Answers(ask, print))
+    assert (len(prompts), draft.channels, frames) == (1, [], [])
