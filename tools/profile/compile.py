@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from drivers.profile.check_cpython import check_source
 from gateway.core import cbor
 from gateway.core.source_cpython import read_source
 from tools.profile.options import STDOUT
 
-if TYPE_CHECKING:
-    import argparse
+_EXAMPLES = """\
+examples:
+  tidegate profile compile probe.yaml                   writes probe.cbor beside it
+  tidegate profile compile probe.yaml -o board/p.cbor   or wherever else
+  tidegate profile compile probe.yaml -o - | sha256sum  its first 8 bytes are the identity
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="FILE.cbor if absent; - is standard output"

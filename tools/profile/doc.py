@@ -24,11 +24,11 @@ OK, FINDINGS = 0, 1
 ROOT = units_cpython.PROFILES.parent
 _EXAMPLES = """\
 examples:
-  tidegate profile doc eastron/sdm630                  the page as Markdown
-  tidegate profile doc probe.yaml --html -o probe.html one file, to print or to send
-  tidegate profile doc probe.yaml --lang zh            titles in Chinese only
-  tidegate profile doc --all                           docs/devices, and the table of README.md
-  tidegate profile doc --all --check                   leave 1 if a page is missing or stale
+  tidegate profile doc eastron/sdm630                   the page as Markdown
+  tidegate profile doc probe.yaml --html -o probe.html  one file, to print or to send
+  tidegate profile doc probe.yaml --lang zh             titles in Chinese only
+  tidegate profile doc --all                            docs/devices, and the table of README.md
+  tidegate profile doc --all --check                    leave 1 if a page is missing or stale
 """
 
 

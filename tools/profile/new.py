@@ -32,8 +32,8 @@ examples:
   tidegate profile new acme/wl200.yaml --table wl200.csv
   tidegate profile new acme/wl200.yaml --table wl200.csv --kind water_level \\
       --frame "01 03 0000 0002 C40B" "01 03 04 04D2 00E1 DA7A"
-  tidegate profile new acme/wl200.yaml                     asks, on a terminal
-  tidegate profile new acme/wl200.yaml --answers wl200.txt the same answers, a line each; - is stdin
+  tidegate profile new acme/wl200.yaml                  asks, on a terminal
+  tidegate profile new acme/wl200.yaml --answers a.txt  the same answers, a line each; - is stdin
 
 A table is CSV as a spreadsheet writes it; its columns are found by their headings in English,
 Chinese or German: address, name, type, factor, unit, access … What was guessed is said.

@@ -45,11 +45,19 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"  # a simulated device is for this machine
 TCP = "tcp"
+_EXAMPLES = """\
+examples:
+  tidegate profile simulate probe.yaml                        prints the pty it made
+  tidegate profile simulate probe.yaml --port pty:probe       the same, under a name of yours
+  tidegate profile simulate eastron/sdm630 --port tcp:1502    Modbus TCP, on this machine only
+  tidegate profile simulate probe.yaml --fault noise=0.02,delay=0.3 --for 5m --seed 7
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
-    parser.epilog = f"keys while it runs: {KEYS}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"keys while it runs:\n  {KEYS}\n\n{_EXAMPLES}"
     parser.add_argument("file", metavar="FILE", help="file, or maker/model")
     parser.add_argument(
         "--port",

@@ -5,6 +5,7 @@ Nothing is written to the device.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
@@ -26,8 +27,6 @@ from tools.profile.port import Port, Wiring
 from tools.profile.ways import way
 
 if TYPE_CHECKING:
-    import argparse
-
     from drivers.profile.check_cpython import Checked
     from drivers.profile.model import Profile
     from tools.profile.look import Look
@@ -36,10 +35,22 @@ OK, FINDINGS, UNAVAILABLE = 0, 1, 69
 # The usual speeds first, each without parity and with even parity (the two that are sold).
 SCAN_BAUD = (9600, 4800, 19200, 2400, 115200, 38400, 57600, 1200)
 SCAN_PARITY = ("none", "even")
+_EXAMPLES = """\
+examples:
+  tidegate profile try probe.yaml /dev/ttyUSB0              the unit and speed of the profile
+  tidegate profile try eastron/sdm630 /dev/ttyUSB0:7        unit 7
+  tidegate profile try probe.yaml tcp://10.0.0.7:502:3      Modbus TCP, unit 3
+  tidegate profile try probe.yaml /dev/ttyUSB0 --scan-baud  if nobody answers
+  tidegate profile try probe.yaml /dev/ttyUSB0 --frames     tests to paste into the profile
+
+Leaves 0 if every value looks right, 1 if one is in doubt, 69 if nobody answers.
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
     parser.add_argument("file", metavar="FILE", help="file, or maker/model")
     parser.add_argument(
         "port", metavar="PORT[:UNIT]", help="serial port, pty, or tcp://HOST:PORT; :UNIT if not 1"

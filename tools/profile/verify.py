@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from drivers.profile.check_cpython import Checked, check_source
 from drivers.profile.names_cpython import expand
@@ -18,15 +18,23 @@ from gateway.core.source_cpython import SCALAR, Node, read_source
 from tools.profile import tester
 from tools.profile.grade import BRONZE, GOLD, NONE, SILVER, grade
 
-if TYPE_CHECKING:
-    import argparse
-
 OK, FINDINGS, NO_INPUT = 0, 1, 66
 UNREADABLE = "E006"
+_EXAMPLES = """\
+examples:
+  tidegate profile check probe.yaml            every problem, with its line and a way out
+  tidegate profile check --strict profiles/    every file below a folder; warnings count
+  tidegate profile check probe.yaml --json     an array with one object for each file
+  tidegate profile test profiles/              only what the manuals' frames give
+
+Leaves 0 if all is well, 1 if something was found, 66 if no file could be read.
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what both verbs take."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file or folder")
     parser.add_argument("--strict", action="store_true", help="a warning is a finding too")
 
@@ -39,7 +47,8 @@ def main(args: argparse.Namespace) -> int:
         print("tidegate profile: no profile there", file=sys.stderr)
         return NO_INPUT
     rows = [look(path) for path in files]
-    if all(_unreadable(checked) for checked, _ in rows):
+    no_input = all(_unreadable(checked) for checked, _ in rows)
+    if no_input and not args.json:
         for checked, _ in rows:
             print(checked.report.text(), file=sys.stderr)
         return NO_INPUT
@@ -47,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
     bad = sum(row.report.errors + (row.report.warnings if strict else 0) for row, _ in rows)
     if args.json:
         print(json.dumps([_row(path, *row) for path, row in zip(files, rows, strict=True)]))
-        return FINDINGS if bad else OK
+        return NO_INPUT if no_input else FINDINGS if bad else OK
     for path, (checked, outcome) in zip(files, rows, strict=True):
         _show(path, checked, outcome, args.action == "test")
         if args.action == "check" and path in args.files:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
 from drivers.profile.model import load
 from gateway.__main__ import main
+from tools.profile.cli import VERBS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,3 +242,30 @@ def test_an_unknown_setting_is_answered_with_those_there_are(
 ) -> None:
     assert run("simulate", file, "--for", "1ms", "--set", "x=1") == 78
     assert capsys.readouterr().err.endswith("unknown setting 'x'; the profile has: none\n")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_each_verb_has_examples_that_its_parser_takes(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(verb, "--help")
+    told = capsys.readouterr().out.partition("\nexamples:\n")[2]
+    told = re.sub(r" *\\\n *", " ", told)
+    examples = re.findall(rf"^  tidegate profile {verb} (.+)$", told, re.M)
+    assert examples
+    module = importlib.import_module(VERBS[verb][0])
+    for example in examples:
+        words = shlex.split(re.split(r"(?:^| )[|>] | {2,}", example)[0])
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        parser.add_argument("--json", action="store_true")
+        module.arguments(parser)
+        parser.parse_args(words)
+
+
+def test_machines_are_told_of_files_that_cannot_be_read_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", tmp_path / "none.yaml", "--json") == 66
+    (row,) = json.loads(capsys.readouterr().out)
+    assert [one["code"] for one in row["problems"]] == ["E006"]

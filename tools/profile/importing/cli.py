@@ -24,10 +24,19 @@ if TYPE_CHECKING:
     from tools.profile.importing.draft import Draft
 
 OK, FINDINGS = 0, 1
+_EXAMPLES = """\
+examples:
+  tidegate profile import sunspec:1,103 -o acme/inverter.yaml    the models a device has
+  tidegate profile import meter.yaml --set usage=grid            an evcc template, as one usage
+  tidegate profile import node.yaml telegraf.conf -o drafts      ESPHome, Telegraf: known by content
+  tidegate profile import registers.csv                          to standard output
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
     parser.add_argument(
         "sources",
         nargs="+",
