@@ -98,7 +98,7 @@ class Layout:
         return arrange(pattern.to_bytes(self.width * self.count, "big"), self.order)
 
     def _whole(self, pattern: int, size: int) -> bool | int:
-        if self.base == "bool" or (self.base == "u" and self.bits and size == 1):
+        if self.base == "bool" or size == 1:
             return pattern != 0
         sign = 1 << size - 1
         if self.base == "u" or not pattern & sign:

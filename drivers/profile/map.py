@@ -76,14 +76,19 @@ class Map:
         return None if answer is None else bool(answer)
 
     def decode(
-        self, image: Image, known: dict[str, Any], period_ms: int | None = None
+        self,
+        image: Image,
+        known: dict[str, Any],
+        period_ms: int | None = None,
+        touched: dict[str, str] | None = None,
     ) -> list[tuple[str, Value, str]]:
         """Return (channel id, value in the wire unit, quality) for the channels `image` feeds.
 
         `known` takes every value on the way, hidden ones too. With `period_ms`, only channels
-        of that period are returned: registers read along for others make no readings.
+        of that period are returned: registers read along for others make no readings. `touched`
+        takes the quality of each, hidden ones too.
         """
-        touched: dict[str, str] = {}
+        touched = {} if touched is None else touched
         readings: list[tuple[str, Value, str]] = []
         for slot in self._slots_in_order:
             news = slot.news(image, known, self.settings, touched)

@@ -137,6 +137,7 @@ def _float_none(node: Node, value: int | Decimal, size: int) -> list[Any]:
 
 def _map(draft: Draft, base: str, size: int, report: Report) -> None:
     found: dict[int, Any] = {}
+    base = "u" if size == 1 else base  # one bit has no sign
     for raw, label in draft.keys["map"].items():
         number = raw - (1 << size) if base == "s" and raw >= 1 << size - 1 else raw
         low = -(1 << size - 1) if base in ("s", "sm", "sbcd", DECIMAL) else 0

@@ -73,7 +73,7 @@ def _example(profile: Profile, case: Case) -> Example | None:
         return None
     known: dict[str, Any] = {}
     readings = device.decode(image, known)
-    places = standing(profile, device, known)
+    places = standing(profile, device, image, known)
     if profile.bus == MODBUS:
         frames, made = _modbus(profile, case, partial(_told, places, known))
     else:

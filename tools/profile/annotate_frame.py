@@ -16,11 +16,13 @@ from drivers.protocol import checksum
 from drivers.protocol.frame import Shape
 from gateway.core.errors import TidegateError
 from tools.profile.diagnose import shown
+from tools.profile.trace import chosen
 
 if TYPE_CHECKING:
     from typing import Any
 
     from drivers.profile.cases_cpython import Case
+    from drivers.profile.image import Image
     from drivers.profile.map import Map
     from drivers.profile.model import Profile
     from drivers.profile.slot import Place
@@ -48,15 +50,11 @@ def part(data: bytes, means: str) -> Part:
     return Part(_hex(data), means, len(data))
 
 
-def standing(profile: Profile, device: Map, known: dict[str, Any]) -> list[Place]:
-    """Return the places of every channel that has a value or the lack of one in `known`."""
-    ids = dict.fromkeys(place.id for place in places(profile) if place.id in known)
-    return [
-        place
-        for name in ids
-        for place in device.places(name)
-        if place.address is not None and place.applies(known, device.settings) is True
-    ]
+def standing(profile: Profile, device: Map, image: Image, known: dict[str, Any]) -> list[Place]:
+    """Return the place in `image` from which each channel of `known` has its value, or the lack."""
+    names = dict.fromkeys(place.id for place in places(profile) if place.id in known)
+    taken = [chosen(device, name, image, known, {}) for name in names]
+    return [place for place, _ in filter(None, taken) if place.address is not None]
 
 
 def told_of(place: Place, known: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from drivers.profile import expr, number
 from drivers.profile.decode import arrange
+from drivers.profile.image import TABLES
 from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
 from gateway.core.report_cpython import Report
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from drivers.profile.cases_cpython import Case
     from drivers.profile.check_cpython import Checked
+    from drivers.profile.image import Image
     from drivers.profile.map import Map
     from drivers.profile.model import Channel, Profile
     from drivers.profile.slot import Place
@@ -72,31 +74,47 @@ def _traced(case: Case, device: Map, channel: str, base: int) -> Trace | None:
     if image is None:
         return None
     known: dict[str, Any] = {}
-    device.decode(image, known)
-    touched = dict.fromkeys(known, GOOD)
+    touched: dict[str, str] = {}
+    device.decode(image, known, touched=touched)
+    taken = chosen(device, channel, image, known, touched)
+    if taken is None:
+        return None
+    place, found = taken
+    trace = Trace(case, place, base)
+    if place.applies(known, device.settings) is None:
+        trace.quality = place.lacking(known, device.settings, touched)
+        _conditions(trace, known, device.settings, f"no value: {trace.quality}")
+        return trace
+    _conditions(trace, known, device.settings, True)
+    if isinstance(found, str):
+        trace.quality = found
+        trace.add("reading", f"no value: {found}")
+        return trace
+    value, trace.quality = place.outcome(found, known, device.settings, touched)
+    _steps(trace, found, known, device.settings)
+    trace.value, trace.sent = value, place.on_the_wire(value)
+    return trace
+
+
+def chosen(
+    device: Map, channel: str, image: Image, known: dict[str, Any], touched: dict[str, str]
+) -> tuple[Place, bytes | str] | None:
+    """Return the alternative that decoding took, and what it found there; None if none."""
     for place in device.places(channel):
-        if place.applies(known, device.settings) is not True:
+        if place.applies(known, device.settings) is False:
             continue
         found = place.look(image, touched)
-        if found is None:
-            continue
-        trace = Trace(case, place, base)
-        _conditions(trace, known, device.settings)
-        if isinstance(found, str):
-            trace.quality = found
-            trace.add("reading", f"no value: {found}")
-            return trace
-        value, trace.quality = place.outcome(found, known, device.settings, touched)
-        _steps(trace, found, known, device.settings)
-        trace.value, trace.sent = value, place.on_the_wire(value)
-        return trace
+        if found is not None:
+            return place, found
+        if place.channel.table in TABLES:
+            return None  # what another register says is not asked before this one is read
     return None
 
 
-def _conditions(trace: Trace, known: dict[str, Any], settings: dict[str, Any]) -> None:
+def _conditions(trace: Trace, known: dict[str, Any], settings: dict[str, Any], result: Any) -> None:
     if trace.place.when:
         _operands(trace, trace.place.when, known, settings)
-        trace.add(f"if {infix(trace.place.when)}", True)
+        trace.add(f"if {infix(trace.place.when)}", result)
 
 
 def _steps(trace: Trace, data: bytes, known: dict[str, Any], settings: dict[str, Any]) -> None:

@@ -173,20 +173,66 @@ def test_explain_of_every_shipped_channel_ends_where_decoding_ends() -> None:
                 continue
             known: dict[str, Any] = {}
             device = given.profile.device(case.settings)
-            sent = {one: value for one, value, _ in device.decode(image, known)}
+            touched: dict[str, str] = {}
+            decoded = device.decode(image, known, touched=touched)
+            sent = {one: value for one, value, _ in decoded}
             for name in case.gives:
-                (trace,) = [
-                    one for one in traces(given.checked, given.profile, name) if one.case is case
-                ] or [None]
+                found = traces(given.checked, given.profile, name)
+                trace = next((one for one in found if one.case is case), None)
                 if trace is None:
                     assert known.get(name) is None
                     continue
                 compared += 1
                 assert trace.value == known.get(name), (path, name)
                 assert trace.sent == sent.get(name, trace.sent), (path, name)
+                assert trace.quality == touched[name], (path, name)
                 last = [result for what, result in trace.steps if what not in ("with", "valid")]
                 assert trace.value is None or last, (path, name)
     assert compared >= 300
+
+
+ALTERNATIVES = """\
+name: Probe
+modbus: {}
+channels:
+  a: [{at: 0, if: m == 1}, {at: 1, scale: 2}]
+  m: {at: 3, hidden: true}
+  b: {at: 4, valid: 0..5, hidden: true}
+  c: {calc: b + 1}
+  s: {at: 6, type: s16, bits: 3, map: {0: shut, 1: ajar}}
+tests:
+  - holding: {0: 0001 0002}
+    gives: {a: null}
+  - holding: {0: 0001 0002 0000 0001}
+    gives: {a: 1}
+  - holding: {1: 0002 0000 0001}
+    gives: {a: null}
+  - holding: {1: 0002 0000 0000}
+    gives: {a: null}
+  - holding: {0: 0001 0002 0000 0000}
+    gives: {a: 4}
+  - holding: {4: "0009", 6: "0008"}
+    gives: {c: null, s: ajar}
+"""
+
+
+def test_explain_takes_the_alternative_that_decoding_takes_with_its_quality(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "probe.yaml"
+    path.write_text(ALTERNATIVES)
+    given = find(str(path))
+    assert given.checked is not None
+    for name in ("a", "c", "s"):
+        traced = {
+            one.case: (one.sent, one.quality) for one in traces(given.checked, given.profile, name)
+        }
+        for case in given.checked.cases:
+            image = picture(case, given.profile, Report("", ""))
+            assert image is not None
+            decoded = given.profile.device().decode(image, {})
+            told = {one: (value, quality) for one, value, quality in decoded}
+            assert traced.get(case) == told.get(name), (name, case.node.line)
 
 
 def test_explain_does_not_compute_what_it_shows_differently() -> None:
