@@ -38,6 +38,13 @@ SEED = 1
 
 NAMED, SECOND, WRONG, SILENT, UNNOTICED = "named", "second", "wrong", "silent", "unnoticed"
 
+OTHERWISE = {
+    SECOND: "cause named as the second",
+    WRONG: "only other causes named",
+    SILENT: "doubted, no cause named",
+    UNNOTICED: "not noticed",
+}
+
 
 class Tally:
     """What became of mutants, by tool and kind of mistake."""
@@ -76,7 +83,8 @@ def run() -> list[dict[str, object]]:
         rows.append(_row(f"{tool}: mutants", tally.total(tool), ""))
         for kind in KINDS:
             rows.append(_row(f"{tool}: {kind}, cause named", tally.share(tool, [kind]), "%"))
-        rows.append(_row(f"{tool}: not noticed", tally.share(tool, outcome=UNNOTICED), "%"))
+        for outcome, text in OTHERWISE.items():
+            rows.append(_row(f"{tool}: {text}", tally.share(tool, outcome=outcome), "%"))
         named = _row(f"{tool}: cause named", tally.share(tool), "%")
         if tool != DRAFT:
             named.update(budget=SHARE_MIN, at_least=True)

@@ -113,7 +113,8 @@ class Diagnosis:
 
         `sends_it()` says whether it does, and may raise ConfigError.
         """
-        for channel in {place.channel for place in device.places(name) if place.channel.writable}:
+        written = [one.channel for one in device.places(name) if one.channel.writable]
+        for channel in dict.fromkeys(written):
             for variant in variants.singles(channel):
                 try:
                     with read_otherwise(device, channel, variant):
@@ -181,13 +182,6 @@ def shown(value: Any) -> str:
     return str(value) if isinstance(value, (int, Decimal)) else repr(value)
 
 
-def _known(trial: Trial, change: tuple[Channel, Variant] | None) -> dict[str, Any]:
-    if change is None:
-        return decoded(trial.device, trial.image)
-    with read_otherwise(trial.device, *change):
-        return decoded(trial.device, trial.image)
-
-
 def suspects(device: Map, name: str) -> list[Channel]:
     """Return the definitions that `name` comes from: its own, then those of its operands."""
     found: list[Channel] = []
@@ -198,6 +192,13 @@ def suspects(device: Map, name: str) -> list[Channel]:
                 found.append(place.channel)
             names += [other for other in place.operands if other not in names]
     return found
+
+
+def _known(trial: Trial, change: tuple[Channel, Variant] | None) -> dict[str, Any]:
+    if change is None:
+        return decoded(trial.device, trial.image)
+    with read_otherwise(trial.device, *change):
+        return decoded(trial.device, trial.image)
 
 
 def _ids(trials: list[Trial], channel: Channel) -> set[str]:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from tools.profile.variants import Variant
 
 GAIN_MIN = 3  # points by which another reading must look better, or we keep to the profile
-IDENTIFY = (
-    3  # points for a device that is the profile's by its own rule, and against one that is not
-)
+IDENTIFY = 3  # points for a device that is the profile's by its own rule; as many against
 
 
 class Reading(Record):

@@ -99,7 +99,7 @@ class FrameLook(Look):
         shape = Shape(rows[0])
         why = f"no frame of it: {shape.refusal(got)}" if got else "no answer"
         title = _title(request.message)
-        self.add(Exchange(title, sent, got[:SHOWN_MAX], why, lambda _image: None))
+        self.add(Exchange(title, sent, got[:SHOWN_MAX], why, lambda _image: None, "as" in rows[0]))
 
     async def _read(self, wait_ms: int) -> bytes:
         try:
@@ -113,7 +113,8 @@ class FrameLook(Look):
         def put(image: Image) -> None:
             self._frames.put(image, frame, sent or None, message)
 
-        self.add(Exchange(_title(message), sent, frame, "", put))
+        rows = [row for row in self.device.profile.messages if row["id"] == message]
+        self.add(Exchange(_title(message), sent, frame, "", put, "as" in rows[0]))
 
 
 def _title(message: str) -> str:

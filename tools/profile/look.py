@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Exchange(Record):
     """A request `sent` (or nothing) and what was `received`, as on the wire; `why` it is no use.
 
-    `put(image)` adds what it brought, or why that is missing.
+    `put(image)` adds what it brought, or why that is missing; `text` says how people read it.
     """
 
-    __slots__ = ("put", "received", "sent", "title", "why")
+    __slots__ = ("put", "received", "sent", "text", "title", "why")
 
     def __init__(
         self,
@@ -34,12 +34,14 @@ class Exchange(Record):
         received: bytes,
         why: str,
         put: Callable[[Image], None],
+        text: bool = False,
     ) -> None:
         self.title = title
         self.sent = sent
         self.received = received
         self.why = why
         self.put = put
+        self.text = text
 
     def tells(self, place: Place) -> bool:
         """Return whether it says something about a place, be it that there is nothing."""

@@ -251,10 +251,10 @@ def _odd(place: Place, data: bytes) -> str:
         return ""
     number = int(float(raw))
     top = 1 << layout.size
-    if layout.size >= 32 and number & 0xFFFF in (0, 0xFFFF) and number >> 16 not in (0, -1):
-        return f"{number} has an empty low word: are the words swapped?"
     if not channel.unit and not channel.kind:
         return ""  # a code may be any number
+    if layout.size >= 32 and number & 0xFFFF in (0, 0xFFFF) and number >> 16 not in (0, -1):
+        return f"{number} has an empty low word: are the words swapped?"
     if layout.base == "s" and abs(number) > top // 2 - top // 128:
         return f"{number} is near the end of {layout.base}{layout.size}"
     if layout.base == "u" and number > top - top // 128:

@@ -45,7 +45,7 @@ class Row(Record):
 
 
 def rows(look: Look) -> list[Row]:
-    """Return every channel the look says something about, in the profile's order."""
+    """Return every readable channel as the look found it, in the profile's order."""
     device, image = look.device, look.image
     known = decoded(device, image)
     doubts = {doubt.place.id: doubt.verdict.reason for doubt in look.doubts}
@@ -143,13 +143,17 @@ def plain(value: Any) -> Any:
 
 def _frames(exchange: Exchange) -> list[str]:
     lines = [exchange.title]
-    lines += _hex_lines("→", exchange.sent) if exchange.sent else []
-    lines += _hex_lines("←", exchange.received) if exchange.received else []
+    for arrow, frame in (("→", exchange.sent), ("←", exchange.received)):
+        if frame:
+            lines += _wrapped(arrow, _shown_frame(frame, exchange.text))
     return lines + ([f"  {exchange.why}"] if exchange.why else [])
 
 
-def _hex_lines(arrow: str, frame: bytes) -> list[str]:
-    text = repr(frame.decode()) if is_text(frame) else frame.hex(" ").upper()
+def _shown_frame(frame: bytes, text: bool) -> str:
+    return repr(frame.decode("latin-1")) if text else frame.hex(" ").upper()
+
+
+def _wrapped(arrow: str, text: str) -> list[str]:
     parts = [text[at : at + HEX_WIDTH] for at in range(0, len(text), HEX_WIDTH)]
     return [f"  {arrow if at == 0 else ' '} {part.strip()}" for at, part in enumerate(parts)]
 
@@ -212,8 +216,11 @@ def _choice(doubt: Doubt, variant: Variant, base: int, unit: str) -> str:
     reading = next(one for one in doubt.readings if one.variant == variant)
     channel = variant.of(doubt.channel)
     at = (channel.at or 0) + first(channel.table, base)
-    parts = [f"at: {at}"]
-    if channel.table not in BIT_TABLES:
+    own = doubt.place.channel is doubt.channel
+    parts = [f"at: {at}" if own else f"{doubt.channel.id} at: {at}"]
+    if channel.at is None:
+        parts = ["computed"]
+    elif channel.table not in BIT_TABLES:
         parts.append(channel.layout.order)
     if variant.name:
         parts.append(f"type: {variant.name}")
@@ -243,25 +250,20 @@ def _gives(look: Look, exchanges: list[Exchange]) -> dict[str, Any]:
 
 def _test(exchanges: list[Exchange], gives: dict[str, Any]) -> list[str]:
     lines: list[str] = []
-    sent = [one.sent for one in exchanges if one.sent]
-    received = [one.received for one in exchanges]
+    sent = [_frame_text(one.sent, one.text) for one in exchanges if one.sent]
+    received = [_frame_text(one.received, one.text) for one in exchanges]
     for name, found in (("sent:", sent), ("received:", received)):
-        head = "  - " if not lines else "    "
+        head = "    " if lines else "  - "
         if len(found) == 1:
-            lines.append(f"{head}{name} {_frame_text(found[0])}")
+            lines.append(f"{head}{name} {found[0]}")
         elif found:
-            lines += [f"{head}{name}", *(f"      - {_frame_text(one)}" for one in found)]
+            lines += [f"{head}{name}", *(f"      - {one}" for one in found)]
     return [*lines, "    gives:", *(f"      {name}: {_yaml(gives[name])}" for name in gives)]
 
 
-def is_text(frame: bytes) -> bool:
-    """Return whether people read a frame better as text than in hex."""
-    return all(byte in b"\t\r\n" or 0x20 <= byte <= 0x7E for byte in frame)
-
-
-def _frame_text(frame: bytes) -> str:
-    # A text of digits alone would be a number in YAML: blanks and quotes make it one no more.
-    return json.dumps(frame.decode() if is_text(frame) else frame.hex(" ").upper())
+def _frame_text(frame: bytes, text: bool) -> str:
+    # In quotes: digits alone would be a number in YAML.
+    return json.dumps(frame.decode() if text else frame.hex(" ").upper())
 
 
 def _yaml(value: Any) -> str:

@@ -43,7 +43,7 @@ VOLTS = "u: {at: 2, type: f32, order: ORDER, unit: V, kind: util.elec.voltage}"
 
 
 def test_word_that_is_no_quantity_may_be_any_number() -> None:
-    assert told("code: {at: 0}", image(r0="FFEC")) == []
+    assert told("code: {at: 0}, word: {at: 1, type: u32}", image(r0="FFEC 0001 0000")) == []
 
 
 def test_value_in_its_usual_place_is_not_doubted() -> None:
@@ -80,7 +80,7 @@ def test_raw_number_near_the_end_of_its_type_is_a_negative_one() -> None:
 
 
 def test_swapped_words_of_a_counter_are_recognised() -> None:
-    (found,) = told("n: {at: 0, type: u32}", image(r0="2710 0000"))
+    (found,) = told("n: {at: 0, type: u32, unit: kWh}", image(r0="2710 0000"))
     assert found[1:] == (
         "655360000 has an empty low word: are the words swapped?",
         "with order CDAB instead of ABCD",
