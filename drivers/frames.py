@@ -222,14 +222,14 @@ def _reader(profile: Profile) -> Callable[[bytes, str], Telegram] | None:
 def _put_telegram(found: Image, telegram: Telegram) -> None:
     """Add the items; those of one name stand side by side, in the order they came."""
     texts: dict[str, list[str]] = {}
-    data: dict[str, bytes] = {}
+    data: dict[str, list[bytes]] = {}
     for name, held in telegram.items:
         if isinstance(held, bytes):
-            data[name] = data.get(name, b"") + held
+            data.setdefault(name, []).append(held)
         else:
             texts[name] = texts.get(name, []) + held
     for name in sorted(data):
-        found.put_message(name, data[name])
+        found.put_items(name, data[name])
     for name in sorted(texts):
         found.put_text(name, texts[name])
 

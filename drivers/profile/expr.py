@@ -42,7 +42,7 @@ def evaluate(code: Code, known: dict[str, Any], fixed: dict[str, Any], x: Value 
         if not isinstance(item, str):
             stack.append(item)
         elif item not in TAKES:
-            if item[0] == "'":
+            if item.startswith("'"):  # item[0] would stay on a board for ever
                 stack.append(item[1:])
             elif item == "x":
                 stack.append(x)

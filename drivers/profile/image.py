@@ -100,6 +100,14 @@ class Image:
         self._chunks[name] = self._chunks[LATEST] = [(0, data)]
         self._columns.pop(LATEST, None)
 
+    def put_items(self, name: str, items: list[bytes]) -> None:
+        """Store the values that a protocol gave one name; no field reaches from one to the next."""
+        self._chunks[name] = []
+        at = 0
+        for data in items:
+            self._chunks[name].append((at, data))
+            at += len(data)
+
     def put_text(self, name: str, columns: list[str]) -> None:
         """Store the columns of a text, which is then the latest message, too."""
         self._columns[name] = self._columns[LATEST] = columns
@@ -123,8 +131,11 @@ class Image:
         A negative address counts from the end of a message.
         """
         size = width(table)
-        for start, data in self._chunks.get(table, ()):
-            at = (address - start) * size if address >= 0 else len(data) + address
+        chunks = self._chunks.get(table, ())
+        if address < 0 and chunks:
+            address += chunks[-1][0] + len(chunks[-1][1])
+        for start, data in chunks:
+            at = (address - start) * size
             if 0 <= at <= len(data) - count * size:
                 return data[at : at + count * size]
         return None

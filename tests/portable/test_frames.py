@@ -218,6 +218,19 @@ def test_frames_a_text_of_too_many_digits_has_no_value():
     assert flags == ("c", None, "out-of-range")
 
 
+def test_frames_no_field_reaches_from_one_value_of_a_name_to_the_next():
+    wide = {"id": "wide", "in": "0213", "at": 0, "type": "u32"}
+    channels = [{"id": "a", "in": "0213", "at": 0, "type": "u16"}, wide]
+    channels.append({"id": "b", "in": "0213", "at": 2, "type": "u16"})
+    channels.append({"id": "last", "in": "0213", "at": -2, "type": "u16"})
+    channels.append({"id": "across", "in": "0213", "at": 1, "type": "u16"})
+    found = profile("mbus", channels)
+    got = image(found, H("680B0B680801780213010002130200AE16"))
+    known = {}
+    found.device().decode(got, known)
+    assert known == {"a": 1, "b": 2, "last": 2}
+
+
 def test_frames_a_meter_that_names_another_unit_gives_no_value():
     found = profile("iec62056", CH_P1)
     readings = found.device().decode(image(found, P1), {})
