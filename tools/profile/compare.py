@@ -32,14 +32,7 @@ MEANING = {
 _PLACE_KEYS = ("in", "at", "type", "order", "bits", "match", "calc")
 _NUMBER_KEYS = (*_PLACE_KEYS, "scale", "offset", "map", "flags", "to")
 _SEEN_KEYS = ("unit", "kind", "every", "write")  # told once, whatever the alternatives say
-_DEFAULTS = {
-    "scale": 1,
-    "offset": 0,
-    "order": "ABCD",
-    "type": "u16",
-    "in": "holding",
-    "to": [0, 1, 1],
-}
+_DEFAULTS = {"scale": 1, "offset": 0, "to": [0, 1, 1]}
 _QUIET_KEYS = ("name", "maker", "identify", "max", "gap")
 
 
@@ -131,7 +124,10 @@ def _channel(name: str, old: Told, new: Told) -> list[Change]:
     words = [set(told.seen["words"]) for told in (old, new)]
     found += [Change(MAJOR, name, "word", word, None) for word in sorted(words[0] - words[1])]
     found += [Change(MINOR, name, "word", None, word) for word in sorted(words[1] - words[0])]
-    found += _if_other(PATCH, name, "every", old.seen.get("every"), new.seen.get("every"))
+    before, after = old.seen.get("every"), new.seen.get("every")
+    # What is off until a site asks for it has left the platform, and comes back to it as new.
+    level = MAJOR if after == "never" else MINOR if before == "never" else PATCH
+    found += _if_other(level, name, "every", before, after)
     found += _write(name, old.seen.get("write"), new.seen.get("write"))
     if len(old.ways) != len(new.ways):
         found.append(Change(MINOR, name, "alternatives", len(old.ways), len(new.ways)))
@@ -174,7 +170,9 @@ def _limit(key: str, old: Any, new: Any) -> str:
 
 def _settings(old: Facts, new: Facts) -> list[Change]:
     before, after = ({one["id"]: one for one in each.get("settings", [])} for each in (old, new))
-    found = [Change(MAJOR, f"setting {name}", "it", name, None) for name in before.keys() - after]
+    found = [
+        Change(MAJOR, f"setting {name}", "it", name, None) for name in before if name not in after
+    ]
     for name, row in after.items():
         subject = f"setting {name}"
         if name not in before:
@@ -183,11 +181,19 @@ def _settings(old: Facts, new: Facts) -> list[Change]:
             continue
         for key in sorted({*row, *before[name]}):
             one, other = before[name].get(key), row.get(key)
-            level = _limit(key, one, other) if key in ("min", "max") else MINOR
-            if key == "map" and set((one or {}).values()) - set((other or {}).values()):
-                level = MAJOR
+            level = _choice(key, one, other)
             found += _if_other(level, subject, key, one, other)
     return found
+
+
+def _choice(key: str, old: Any, new: Any) -> str:
+    """What a site has chosen may be refused now, or it has to choose."""
+    if key in ("min", "max"):
+        return _limit(key, old, new)
+    if key == "map":
+        kept = old and new and set(old.values()) <= set(new.values())
+        return MINOR if kept else MAJOR
+    return MAJOR if key == "default" and new is None else MINOR
 
 
 def _whole(old: Facts, new: Facts) -> list[Change]:

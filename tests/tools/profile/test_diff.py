@@ -42,6 +42,8 @@ CHANGES = (
     (", kind: wq.temperature", "", "major", "~ a: kind wq.temperature is gone"),
     ("valid: 0..40", "valid: 0..50", "patch", "~ a: valid 0..40 → 0..50"),
     ("valid: 0..40", "valid: 0..40, every: 5s", "patch", "~ a: every 1m → 5s"),
+    ("valid: 0..40", "valid: 0..40, every: never", "major", "~ a: every 1m → never"),
+    ("unit: V", "unit: V, every: once", "patch", "~ c_1, c_2, c_3: every 1m → once"),
     ("unit: V", "unit: A", "major", "~ c_1, c_2, c_3: unit V → A"),
     ("unit: V", "unit: V, hidden: true", "major", "- c_2"),
     ("c_[1..3]", "c_[1..4]", "minor", "+ c_4"),
@@ -59,6 +61,8 @@ CHANGES = (
     ("a * ratio", "2 * a * ratio", "minor", "~ d: calc a * ratio → 2 * a * ratio"),
     ("at: 9,", "at: 10,", "patch", "what is hidden"),
     ("default: 1, min: 1, max: 10", "default: 2, min: 1, max: 10", "minor", "default 1 → 2"),
+    ("{default: 1, min", "{min", "major", "~ setting ratio: default 1 is gone"),
+    ("{default: 1, min: 1", "{default: 1, map: {1: one}, min: 1", "major", "map {1: one} is new"),
     ("min: 1, max: 10", "min: 1, max: 5", "major", "~ setting ratio: max 10 → 5"),
     ("settings: {", "settings: {s: {default: 1}, ", "minor", "~ setting s: it s is new"),
     ("settings: {", "settings: {s: {min: 1}, ", "major", "~ setting s: it s is new"),
@@ -142,6 +146,14 @@ def test_diff_tells_what_changed_in_frames(
 def test_diff_the_other_way_turns_new_into_gone() -> None:
     found = compared(OLD.replace("c_[1..3]", "c_[1..4]"), OLD)
     assert (found.removed, found.added, found.verdict) == (["c_4"], [], "major")
+
+
+def test_diff_of_a_period_that_was_never_is_minor_and_settings_gone_keep_their_order() -> None:
+    off = OLD.replace("unit: V", "unit: V, every: never")
+    assert compared(off, OLD).verdict == "minor"
+    many = OLD.replace("settings: {", "settings: {q: {default: 1}, b1: {default: 1}, ")
+    gone = [one.subject for one in compared(many, OLD).changes]
+    assert gone == ["setting q", "setting b1"]
 
 
 def test_diff_of_remarks_and_tests_is_none(
