@@ -106,8 +106,9 @@ def test_try_names_a_wrong_address_and_a_wrong_word_order_at_the_device(
 
 
 def test_try_says_what_to_check_when_nobody_answers_and_finds_the_speed(stage: Stage) -> None:
-    _, place = play(stage, PROBE)
+    process, place = play(stage, PROBE)
     done = attempt(PROBE, place, "--baud", "19200", "--timeout", "0.2")
+    assert events(process)[1:] == [{"event": "speed", "baud": 19200, "own": 4800}]
     assert done.returncode == 69
     assert "nobody answers at 19200 8N1" in done.stderr
     assert "--scan-baud" in done.stderr

@@ -39,6 +39,7 @@ class Teller:
     def __init__(self, is_json: bool) -> None:
         self._is_json = is_json
         self._seen: set[bytes] = set()
+        self._speeds: set[int] = set()
         self.exchanges = 0
 
     def say(self, event: str, text: str, **fields: Any) -> None:
@@ -60,6 +61,13 @@ class Teller:
         text = f"{asked}← {shown}  ({source})"
         answered = None if answer is None else answer.hex()
         self.say("request", text, request=request.hex(), answer=answered, source=source)
+
+    def unheard(self, baud: int, own: int) -> None:
+        """Tell once that somebody talks at a speed the device does not understand."""
+        if baud not in self._speeds:
+            self._speeds.add(baud)
+            text = f"somebody talks at {baud} baud; this device listens at {own}"
+            self.say("speed", text, baud=baud, own=own)
 
 
 class Console:

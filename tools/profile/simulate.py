@@ -187,7 +187,8 @@ async def _perform(
 
     if how == "pty":
         link = Path(place) if place else None
-        serving = serve_on_pty(scene.talk, link, ready, scene.wiring.baud)
+        own = scene.wiring.baud
+        serving = serve_on_pty(scene.talk, link, ready, own, lambda baud: teller.unheard(baud, own))
     else:
         serving = serve_on_tcp(scene.talk, LOOPBACK, int(place), ready)
     work = asyncio.create_task(serving)

@@ -115,11 +115,16 @@ class Pace:
 
 
 async def serve_on_pty(
-    talk: Talk, path: Path | None, ready: Callable[[str], None] | None = None, baud: int = 0
+    talk: Talk,
+    path: Path | None,
+    ready: Callable[[str], None] | None = None,
+    baud: int = 0,
+    unheard: Callable[[int], None] | None = None,
 ) -> None:
     """Let `talk` answer on a new pty until cancelled; `ready` is told its path when it is there.
 
-    With `baud`, who opens it at another speed is not understood, as on a wire.
+    With `baud`, who opens it at another speed is not understood, as on a wire, and `unheard` is
+    told that speed.
     """
     pty = Pty(path)
 
@@ -128,6 +133,8 @@ async def serve_on_pty(
             data = await pty.read()
             if not baud or pty.baud == baud:
                 return data
+            if unheard:
+                unheard(pty.baud)
 
     try:
         if ready:
