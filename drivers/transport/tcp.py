@@ -6,6 +6,7 @@ Knows no protocol.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ async def open_tcp(host: str, port: int, timeout_ms: int = CONNECT_MAX_MS) -> Tc
     except aio.TimeoutError:
         raise LinkError(f"{name}: no answer within {timeout_ms} ms; is it switched on, same net?")
     except OSError as error:
-        raise LinkError(f"{name}: {error}")
+        refused = error.errno == errno.ECONNREFUSED
+        raise LinkError(f"{name}: {'nobody listens on this port' if refused else error}")
     except (ValueError, OverflowError) as error:  # no name of a host, or no port
         raise ConfigError(f"{name}: {error}")
     return Tcp(name, reader, writer)

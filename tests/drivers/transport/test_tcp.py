@@ -103,3 +103,11 @@ def test_tcp_a_name_that_means_nothing_is_a_link_error(monkeypatch):
 def test_tcp_what_is_no_address_is_for_a_person_to_mend(host, port):
     with pytest.raises(ConfigError, match=r"^tcp "):
         aio.run(open_tcp(host, port, 500))
+
+
+def test_tcp_a_port_that_nobody_listens_on_is_called_so():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with pytest.raises(LinkError, match=f"^tcp 127.0.0.1:{port}: nobody listens on this port$"):
+        aio.run(open_tcp("127.0.0.1", port))
