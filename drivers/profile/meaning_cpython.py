@@ -76,7 +76,7 @@ def _together(draft: Draft, report: Report) -> None:
         for key in ("bits", "map", "flags", "scale", "offset", "valid", "round", "unit"):
             if key in keys:
                 message = f"'{key}' does not go with a text"
-                report.add("E023", draft.node.key(key), message, f"{base}{size // 8} is no number")
+                report.add("E023", draft.node.key(key), message, f"{base}{size} is no number")
     elif "valid" in keys:
         if numeric(draft) or "calc" in keys:
             draft.row["valid"] = keys["valid"]

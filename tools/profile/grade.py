@@ -12,10 +12,12 @@ from drivers.profile.vocabulary_cpython import translated
 from gateway.core.source_cpython import MAP, SCALAR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from drivers.profile.cases_cpython import Case
     from drivers.profile.check_cpython import Checked
     from drivers.profile.draft_cpython import Draft
-    from tools.profile.tester import Outcome
+    from drivers.profile.vocabulary_cpython import Own
 
 NONE, BRONZE, SILVER, GOLD = "none", "bronze", "silver", "gold"
 GRADES = (NONE, BRONZE, SILVER, GOLD)
@@ -47,8 +49,8 @@ class Grade:
         return f"{name}; {self.following} lacks: {'; '.join(self.lacking)}"
 
 
-def grade(checked: Checked, _outcome: Outcome) -> Grade:
-    """Return the grade of a profile that was checked, and whose tests gave this outcome.
+def grade(checked: Checked) -> Grade:
+    """Return the grade of a profile that was checked, and whose tests have run.
 
     A test that does not hold has put an error into the report.
     """
@@ -62,12 +64,18 @@ def grade(checked: Checked, _outcome: Outcome) -> Grade:
     return Grade(reached, [])
 
 
-def written_title(draft: Draft) -> str | dict[str, str]:
-    """Return a channel's own title as the profile has it: one text, or one for each language."""
-    node = draft.node.get("title")
-    if node is None:
-        return ""
-    return {key.text: value.text for key, value in node.pairs} if node.kind == MAP else node.text
+def written_titles(drafts: Iterable[Draft]) -> dict[str, Own]:
+    """Return the title the profile gives each folded id, for one language or all.
+
+    Of alternatives the first that has one names them all.
+    """
+    found: dict[str, Own] = {}
+    for draft in drafts:
+        node = draft.node.get("title")
+        if node is not None and draft.folded not in found:
+            texts = {key.text: value.text for key, value in node.pairs}
+            found[draft.folded] = texts if node.kind == MAP else node.text
+    return found
 
 
 def _for_bronze(checked: Checked) -> list[str]:
@@ -93,7 +101,9 @@ def _for_silver(checked: Checked) -> list[str]:
         lacking.append("no test shows a missing value (null) or a rejected frame (gives: nothing)")
     if _written(checked, "verified") not in ("manual", "captured"):
         lacking.append("'verified' is neither manual nor captured")
-    bare = {one.folded: _untitled(one) for one in checked.drafts if not one.row.get("hidden")}
+    titles = written_titles(checked.drafts)
+    visible = [one for one in checked.drafts if not one.row.get("hidden")]
+    bare = {one.folded: _untitled(one, titles.get(one.folded)) for one in visible}
     named = [f"channel {name!r} has no title in {langs}" for name, langs in bare.items() if langs]
     return lacking + _listed(named)
 
@@ -125,8 +135,8 @@ def _shows_no_value(case: Case) -> bool:
     return case.gives_nothing or bool(nulls)
 
 
-def _untitled(draft: Draft) -> str:
-    own, kind = written_title(draft), draft.row.get("kind", "")
+def _untitled(draft: Draft, own: Own) -> str:
+    kind = draft.row.get("kind", "")
     missing = [lang for lang in LANGUAGES if not translated(draft.folded, kind, own, lang)]
     return " and ".join(missing)
 

@@ -22,7 +22,7 @@ from gateway.uplink.pack import Packer
 from tools.profile import facts, page_bus, tester, where
 from tools.profile.annotate import example
 from tools.profile.given import Given
-from tools.profile.grade import grade, written_title
+from tools.profile.grade import grade, written_titles
 from tools.profile.markup import Code, Heading, Page, Paragraph, Table, bold, code, link
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from drivers.profile.draft_cpython import Draft
     from drivers.profile.model import Channel
+    from drivers.profile.vocabulary_cpython import Own
     from gateway.core.source_cpython import Node
     from tools.profile.annotate import Example
     from tools.profile.grade import Grade
@@ -67,7 +68,8 @@ class Subject:
         self.checked.report.require()
         self.given = Given(file, cbor.encode(self.checked.document), self.checked)
         self.document = self.given.document
-        self.grade: Grade = grade(self.checked, tester.run(self.checked))
+        tester.run(self.checked)
+        self.grade: Grade = grade(self.checked)
 
     def written(self, key: str) -> str:
         """Return a text of the profile's top level, "" if it has none."""
@@ -172,10 +174,11 @@ def _source(subject: Subject) -> str:
 def _channels(subject: Subject, languages: Sequence[str]) -> tuple[list[str], list[list[Inline]]]:
     head = ["channel", *(HEADINGS.get(one, one) for one in languages), "where", "read as"]
     head += ["unit", "kind", "values", "every", "access"]
+    titles = written_titles(subject.checked.drafts)
     rows: list[list[Inline]] = []
     for draft, channel in zip(subject.checked.drafts, subject.given.profile.channels, strict=True):
         row, keys = draft.row, draft.keys
-        names = [_title(draft, one) for one in languages]
+        names = [_title(draft, titles.get(draft.folded), one) for one in languages]
         rows.append(
             [
                 code(folded(draft)),
@@ -192,10 +195,10 @@ def _channels(subject: Subject, languages: Sequence[str]) -> tuple[list[str], li
     return head, rows
 
 
-def _title(draft: Draft, language: str) -> str:
+def _title(draft: Draft, own: Own, language: str) -> str:
     name = draft.folded.replace("%", "#")
     told = title if language == "en" else translated  # no English among the Chinese
-    return told(name, draft.row.get("kind", ""), written_title(draft), language)
+    return told(name, draft.row.get("kind", ""), own, language)
 
 
 def _where(draft: Draft, channel: Channel) -> str:

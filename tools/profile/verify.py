@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
     for path, (checked, outcome) in zip(files, rows, strict=True):
         _show(path, checked, outcome, args.action == "test")
         if args.action == "check" and path in args.files:
-            print(f"{path}: grade {grade(checked, outcome).text()}")
+            print(f"{path}: grade {grade(checked).text()}")
     channels = _many(sum(_channels(checked) for checked, _ in rows), "channel")
     touched = f"{_touched([checked for checked, _ in rows])} % touched by tests"
     tests = sum(outcome.tests for _, outcome in rows)
@@ -124,7 +124,7 @@ def _touched(all_checked: list[Checked]) -> int:
 
 
 def _grades(rows: list[tuple[Checked, tester.Outcome]]) -> str:
-    counted = Counter(grade(checked, outcome).name for checked, outcome in rows)
+    counted = Counter(grade(checked).name for checked, _ in rows)
     return " ".join(
         f"{counted[name]} {name}" for name in (GOLD, SILVER, BRONZE, NONE) if counted[name]
     )
@@ -132,7 +132,7 @@ def _grades(rows: list[tuple[Checked, tester.Outcome]]) -> str:
 
 def _row(path: Path, checked: Checked, outcome: tester.Outcome) -> dict[str, object]:
     size = len(cbor.encode(checked.document)) if checked.document else 0
-    reached = grade(checked, outcome)
+    reached = grade(checked)
     return {
         "file": str(path),
         "errors": checked.report.errors,

@@ -28,7 +28,8 @@ SENT = "sent:     01 03 0001 0001 D5CA\n    received: 01 03 02 00FF F804"
 
 def graded(text: str) -> Grade:
     checked = check_text(text, "probe.yaml")
-    return grade(checked, tester.run(checked))
+    tester.run(checked)
+    return grade(checked)
 
 
 def test_grade_gold_lacks_nothing() -> None:
@@ -51,6 +52,18 @@ STEPS = (
     ("verified: captured", "verified: manual", "silver", "'verified' is not captured"),
     (SENT, "holding: {1: 00FF}", "silver", "no test holds a frame as on the wire"),
 )
+
+
+def test_grade_takes_the_title_of_one_alternative_for_all() -> None:
+    titled, bare = "{at: 1, none: 0xFFFF, if: m == 0, title: {en: A, zh: B}}", "{at: 2}"
+    for ways in ((titled, bare), (bare.replace("2", "2, if: m == 1"), titled)):
+        text = GOLD.replace(
+            "{at: 1, kind: wq.temperature, unit: °C, none: 0xFFFF}", f"[{', '.join(ways)}]"
+        )
+        text = text.replace("tests:", "  m: {at: 3, hidden: true}\ntests:")
+        text = text.replace("  - sent", "  - holding: {3: '0000'}\n    sent")
+        found = graded(text.replace("{1: FFFF}", "{1: FFFF 0001 0000}"))
+        assert (found.name, found.lacking) == ("gold", [])
 
 
 @pytest.mark.parametrize(("old", "new", "name", "lacking"), STEPS, ids=[one[3] for one in STEPS])
