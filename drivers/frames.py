@@ -53,8 +53,8 @@ class Frames:
         self, found: Image, frame: bytes, request: bytes | None = None, message: str | None = None
     ) -> None:
         """Add what `frame` brings to `found`; see `image`."""
-        if self._read is not None:
-            telegram = self._read(frame, self._command(message))
+        telegram = self.telegram(frame, message)
+        if telegram is not None:
             if telegram.asks:
                 raise BadReply("a request, no answer: the line gives back what was sent", frame)
             _put_telegram(found, telegram)
@@ -62,6 +62,10 @@ class Frames:
             found.put_message(message or "", frame)
         else:
             self._put_frames(found, frame, self._candidates(request, message))
+
+    def telegram(self, frame: bytes, message: str | None = None) -> Telegram | None:
+        """Return what the protocol's own reader makes of a frame, None if the profile says it."""
+        return None if self._read is None else self._read(frame, self._command(message))
 
     def asks(self, message: str | None = None) -> list[Request]:
         """Return the requests of one message, or of all that ask."""

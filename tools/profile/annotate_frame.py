@@ -5,13 +5,14 @@ Knows marks, lengths, sums, columns and identifiers; knows no Modbus and decodes
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from drivers.frames import Frames
 from drivers.profile.bus import named_by_protocol
 from drivers.profile.image import LATEST
 from drivers.profile.map import places
+from drivers.profile.write import chosen_settings
 from drivers.protocol import checksum
 from drivers.protocol.frame import Shape
 from gateway.core.errors import TidegateError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from drivers.profile.map import Map
     from drivers.profile.model import Profile
     from drivers.profile.slot import Place
-    from drivers.protocol.telegram import Telegram
 
 UNUSED = "not used"
 _SHOWN_MAX = 64  # bytes of a telegram; what it holds follows
@@ -159,8 +159,12 @@ def _telegram(
 ) -> list[Part]:
     """The whole frame, and each value under the identifier the protocol gives it."""
     try:
-        telegram = _read(profile, case, frame)
+        telegram = Frames(profile, chosen_settings(profile.settings, case.settings)).telegram(
+            frame, case.message
+        )
     except TidegateError:
+        return []
+    if telegram is None:
         return []
     whole = frame[:_SHOWN_MAX]
     cut = f" and {len(frame) - len(whole)} bytes more" if len(frame) > len(whole) else ""
@@ -177,18 +181,6 @@ def _telegram(
         used = [one for one in found if one.means != UNUSED]
         parts += [Part(one.shown, f"{name}: {one.means}" if name else one.means, 0) for one in used]
     return [*parts, Part("…", f"values that are {UNUSED}: {unused}", 0)] if unused else parts
-
-
-def _read(profile: Profile, case: Case, frame: bytes) -> Telegram:
-    name = profile.ble.get("format", profile.bus)
-    module = importlib.import_module(f"drivers.protocol.{name}")
-    if name == "sdi12":
-        tables = sorted({one.table for one in profile.channels if one.table})
-        command = case.message or (tables[0] if len(tables) == 1 else "")
-        found: Telegram = module.read(frame, command)
-    else:
-        found = module.read(frame)
-    return found
 
 
 def _text(data: bytes) -> str:
