@@ -45,6 +45,7 @@ _RAW = r"^-?(0x[0-9a-fA-F]+|0o[0-7]+|[0-9]+)$"
 _NUMBER = r"[-+]?[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?"
 _UUID = r"^([0-9a-fA-F]{4}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
 _HEX = r"^\s*([0-9a-fA-F]\s*[0-9a-fA-F]\s*)+$"
+_TO_250 = "([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|250)"  # decode.TEXT_MAX; a test holds them together
 _PERIODS = ("1s", "10s", "1m", "5m", "1h", "once", "never")
 
 
@@ -268,7 +269,7 @@ def _type(_argument: str) -> Shape:
         f"{base}({'|'.join(map(str, sizes))})" for base, sizes in TYPES.items() if base != "bool"
     ]
     names = [f"{base}{size}" for base, sizes in TYPES.items() for size in sizes if base != "bool"]
-    pattern = f"^(bool|{'|'.join(sized)}|(str|hex)[1-9][0-9]{{0,2}})$"
+    pattern = f"^(bool|{'|'.join(sized)}|(str|hex){_TO_250})$"
     return {"type": "string", "pattern": pattern, "examples": ["bool", *names, "str16", "hex8"]}
 
 
@@ -302,7 +303,7 @@ def _length(_argument: str) -> Shape:
 
 
 def _text(_argument: str) -> Shape:
-    return {"type": ["string", "number"]}  # `36` is a fine model number
+    return {"type": ["string", "number"], "pattern": r"\S"}  # `36` is a fine model number
 
 
 FORMS: dict[str, Callable[[str], Shape]] = {
@@ -337,7 +338,12 @@ FORMS: dict[str, Callable[[str], Shape]] = {
     "length": _length,
     "check": lambda _: {"enum": list(CHECKS)},
     "uuid": lambda _: {"type": "string", "pattern": _UUID},
-    "company": lambda _: {"type": ["integer", "string"], "maximum": 0xFFFF, "pattern": "^any$"},
+    "company": lambda _: {
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "maximum": 0xFFFF,
+        "pattern": "^any$",
+    },
     "patterns": _strings,
     "module": lambda _: {"type": "string", "pattern": r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$"},
     "title": _text,

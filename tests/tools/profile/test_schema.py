@@ -33,6 +33,12 @@ tests:
 # (what is replaced, by what); each must be an error to the schema and to the checker alike.
 BROKEN = (
     ("name: Probe\n", ""),
+    ("name: Probe", "name: ' '"),
+    ("name: Probe", "name: null"),
+    ("name: Probe", "name: true"),
+    ("holding: {1: 00FF}", "sent: []\n    received: []"),
+    ("{at: 1}", "{at: 1, type: str251}"),
+    ("{at: 1}", "{at: 1, type: hex0}"),
     ("modbus: {}", "modbus: {baud: fast}"),
     ("modbus: {}", "modbus: {bauds: 9600}"),
     ("modbus: {}", "modbus: {parity: 8E1}"),
@@ -94,6 +100,7 @@ BROKEN_FRAMES = (
     ("serial: {", "serial: {messages: {Pack: {}}, "),
     ("serial: {", "serial: {messages: {pack: {asks: '01'}}, "),
     ("serial:", "ble: {manufacturer: 70000}\nserial:"),
+    ("serial: {", "ble: {manufacturer: -5, "),
     ("serial:", "ble: {}\nserial:"),
     ("serial:", "seriel:"),
     ("{at: 4, type", "{at: 4, in: [x], type"),
@@ -199,6 +206,13 @@ def test_schema_takes_texts_where_the_message_is_one() -> None:
         "serial: {", 'serial: {as: text, end: "\\n", '
     )
     assert problems(text) == []
+
+
+def test_schema_and_checker_agree_on_the_longest_text() -> None:
+    for size in (1, 9, 10, 99, 100, 199, 200, 249, 250, 251, 999):
+        text = GOOD.replace("at: 1}", f"at: 1, type: str{size}}}")
+        unknown = "E020" in [one.code for one in check_text(text, "probe.yaml").report.problems]
+        assert bool(problems(text)) == unknown == (size > 250)
 
 
 def test_schema_names_the_wrong_key_of_a_channel() -> None:
