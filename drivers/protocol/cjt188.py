@@ -28,12 +28,12 @@ _REPLY, _ERROR = 0x80, 0x40  # bits of the control code
 _HEAD = 3  # DI0 DI1 SER
 
 
-def read(frame: bytes, high_first: bool = False) -> Telegram:
+def read(frame: bytes) -> Telegram:
     """Return a request or a reply; `kind` is the meter type T as two digits.
 
-    The standard sends identifiers low byte first (901F as 1F 90). `high_first` is for meters that
-    do not: the sum cannot tell, so the profile must. Refused with the status of a meter that says
-    no; BadReply for what is no such frame.
+    The standard sends identifiers low byte first (901F as 1F 90). Some meters do not, and the sum
+    cannot tell: theirs comes out as 1F90, and profiles say so. Refused with the status of a meter
+    that says no; BadReply for what is no such frame.
     """
     whole = enclosed(SHAPE, b"\x68", frame)
     control, data = whole[9], whole[11:-2]
@@ -44,7 +44,6 @@ def read(frame: bytes, high_first: bool = False) -> Telegram:
     if data:
         if len(data) < _HEAD:
             raise BadReply(f"{len(data)} bytes are no identifier and number", frame)
-        digits = data[:2].hex().upper() if high_first else backwards(data[:2])
-        items.append((digits, data[_HEAD:]))
+        items.append((backwards(data[:2]), data[_HEAD:]))
     asks = not control & _REPLY
     return Telegram(backwards(whole[2:9]), items, control, f"{whole[1]:02X}", False, asks)

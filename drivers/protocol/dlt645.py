@@ -26,9 +26,9 @@ SHAPE = Shape(
 )
 
 _REPLY, _ERROR, _MORE = 0x80, 0x40, 0x20  # bits of the control code; below them the function
-_READ_NEXT = 0x12
+_READ_NEXT, _READ_NEXT_1997 = 0x12, 0x02
 # function → bytes of the identifier; the functions of the two editions do not overlap
-_IDENTIFIERS = {0x11: 4, _READ_NEXT: 4, 0x14: 4, 0x01: 2, 0x02: 2, 0x03: 2, 0x04: 2}
+_IDENTIFIERS = {0x11: 4, _READ_NEXT: 4, 0x14: 4, 0x01: 2, _READ_NEXT_1997: 2, 0x03: 2, 0x04: 2}
 _ERRORS_2007 = (
     "another error",
     "no such data",
@@ -43,6 +43,8 @@ _ERRORS_2007 = (
 def read(frame: bytes) -> Telegram:
     """Return a request or a reply: identifiers as the standard prints them, data as the meter's.
 
+    What a further frame holds is named after its number, 0201FF00.1 (edition 1997: 9010.next), for
+    it does not begin where the data of the identifier does.
     Refused with the error word of a meter that says no; BadReply for what is no such frame.
     """
     whole = enclosed(SHAPE, b"\x68", frame)
@@ -56,14 +58,23 @@ def read(frame: bytes) -> Telegram:
     if width and (data or not control & _REPLY):
         if len(data) < width:
             raise BadReply(f"{len(data)} bytes are no identifier of {width}", frame)
-        end = len(data)
-        if function == _READ_NEXT and control & _REPLY:
-            end = max(width, end - 1)  # the last byte is the frame's number
-        items.append((backwards(data[:width]), data[width:end]))
+        items.append(_item(data, width, function if control & _REPLY else 0, frame))
     elif data:
         items.append(("", data))
     more = control & (_REPLY | _MORE) == _REPLY | _MORE
     return Telegram(backwards(whole[1:7]), items, control, "", more, not control & _REPLY)
+
+
+def _item(data: bytes, width: int, answers: int, frame: bytes) -> tuple[str, bytes]:
+    """Return (identifier, bytes) of what answers a function, or of a request if that is 0."""
+    name, held = backwards(data[:width]), data[width:]
+    if answers == _READ_NEXT:
+        if not held:
+            raise BadReply("a further frame ends with its number", frame)
+        return f"{name}.{held[-1]}", held[:-1]
+    if answers == _READ_NEXT_1997:
+        return name + ".next", held
+    return name, held
 
 
 def _refused(function: int, data: bytes) -> Refused:

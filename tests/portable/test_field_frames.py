@@ -56,10 +56,7 @@ def examples(*protocols):
 
 
 def telegram(row, frame=None):
-    frame = row["bytes"] if frame is None else frame
-    if row.get("high_first"):
-        return cjt188.read(frame, True)
-    return READERS[row["protocol"]](frame)
+    return READERS[row["protocol"]](row["bytes"] if frame is None else frame)
 
 
 def plain(items):
@@ -208,7 +205,9 @@ def test_dlt645_parts_errors_and_short_replies():
     assert first.items == [("00000100", b"\x01\x02")]
     following = dlt645.read(frame(0x92, b"\x00\x01\x00\x00\x03\x04\x01"))
     assert not following.more
-    assert following.items == [("00000100", b"\x03\x04")]
+    assert following.items == [("00000100.1", b"\x03\x04")]
+    assert dlt645.read(frame(0x82, b"\x10\x90\x03\x04")).items == [("9010.next", b"\x03\x04")]
+    raised(BadReply, dlt645.read, frame(0x92, b"\x00\x01\x00\x00"))
     assert dlt645.read(frame(0x94, b"")).items == []
     assert dlt645.read(frame(0x13, b"")).items == []
     raised(BadReply, dlt645.read, frame(0x91, b"\x00\x01"))
@@ -217,14 +216,13 @@ def test_dlt645_parts_errors_and_short_replies():
     assert raised(Refused, dlt645.read, frame(0xD1, b"")).code == 0
 
 
-def test_cjt188_errors_and_both_orders_of_identifiers():
+def test_cjt188_errors_and_identifiers_low_byte_first():
     def frame(control, data):
         body = b"\x68\x10" + bytes(7) + bytes((control, len(data))) + data
         return body + bytes((sum(body) & 0xFF, 0x16))
 
     answer = frame(0x81, b"\x90\x1f\x00\x05")
     assert cjt188.read(answer).items == [("1F90", b"\x05")]
-    assert cjt188.read(answer, True).items == [("901F", b"\x05")]
     assert raised(Refused, cjt188.read, frame(0xC1, b"\x07\x02\x01")).code == 0x0102
     assert raised(Refused, cjt188.read, frame(0xC1, b"")).code == 0
     raised(BadReply, cjt188.read, frame(0x81, b"\x90\x1f"))
