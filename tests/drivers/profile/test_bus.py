@@ -270,7 +270,7 @@ def test_test_that_cannot_be_is_reported(test: str, code: str) -> None:
 
 
 def test_a_value_that_only_another_order_makes_look_right_is_doubted() -> None:
-    rows = "a: {at: 0, type: f32, unit: V}, b: {at: 2, type: u32}"
+    rows = "a: {at: 0, type: f32, unit: V}, b: {at: 2, type: u32, unit: Wh}"
     words = {"CDAB": "3333 4366 00E6 0000", "ABCD": "4366 3333 0000 00E6"}
     right = "tests: [{holding: {0: %s}, gives: {a: 230.2, b: 230}}]" % words["ABCD"]
     assert codes(profile("modbus: {}", rows, right)) == []
