@@ -19,7 +19,7 @@ from tools.profile.exchange import picture
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 FILES = sorted(PROFILES.rglob("*.yaml"))
 BATCH = 16
-PROFILES_MIN, TESTS_MIN, VALUES_MIN = 18, 100, 400
+PROFILES_MIN, TESTS_MIN, VALUES_MIN = 300, 950, 4500
 
 
 def name(path: Path) -> str:

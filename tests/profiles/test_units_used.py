@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VALUES = ("0", "1", "-1", "230.4", "0.001", "-40", "65535", "4294967295", "99999.99", "1e-6")
-USED_MIN = 20  # pairs of units
+USED_MIN = 60  # pairs of units
 CONVERSIONS_MIN = 2000
 
 
