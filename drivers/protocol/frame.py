@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FRAME_MAX = 1024  # bytes; the longest answer of a common sensor is a third of it
 END_MAX = 8  # bytes of an end mark
+WORK_MAX = 16 * FRAME_MAX  # bytes that may be summed at one place of a stream, of all shapes
 _MORE = -1  # more bytes must tell
 _BLANK = "\x02\x03\t\r\n "  # around the columns of a text
 _WIDTHS = {"u8": 1, "u16": 2, "u24": 3, "u32": 4}
@@ -68,6 +69,11 @@ class Shape:
             raise ConfigError(f"a length of {self._sizes[0]} has no room for the parts of a frame")
         if max([self._least] + self._sizes) > self._most or self._most > FRAME_MAX:
             raise ConfigError(f"no frame fits, or one of more than {FRAME_MAX} bytes would")
+
+    @property
+    def work(self) -> int:
+        """The most bytes that are looked at to say whether a frame begins at a place."""
+        return sum(self._sizes) or self._most
 
     @property
     def bounded(self) -> bool:
@@ -184,6 +190,8 @@ class Splitter:
         for shape in shapes:
             if not shape.bounded:
                 raise ConfigError("nothing says where a frame ends: length or end is needed")
+        if sum([shape.work for shape in shapes]) > WORK_MAX:
+            raise ConfigError("so many messages of such lengths take too long to tell apart")
         self._shapes = shapes
         self._got = b""
         self._at = 0  # what lies before is decided; END_MAX bytes of it are kept

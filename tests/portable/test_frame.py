@@ -243,3 +243,16 @@ def test_frame_an_empty_column_moves_no_other():
     ):
         row = {"as": "text", "split": split} if split else {"as": "text"}
         assert Shape(row).parts(line) == columns, split
+
+
+def test_frame_shapes_that_would_keep_a_board_busy_with_noise_are_refused():
+    check = {"is": "crc16"}
+    longest = {"length": {"at": 0, "type": "u16"}, "check": check}
+    lists = {"length": [1024 - each for each in range(16)], "check": check}
+    short = {"length": [256], "check": check}
+    Splitter([Shape(short)] * 64)
+    Splitter([Shape(longest)] * 16)
+    Splitter([Shape(lists)])
+    for row, count in ((longest, 17), (lists, 2)):
+        error = raised(ConfigError, Splitter, [Shape(row)] * count)
+        assert "take too long to tell apart" in str(error)
