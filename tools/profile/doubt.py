@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tools.profile.plausible import Verdict
     from tools.profile.variants import Variant
 
+SOUGHT_MAX = 40  # doubts for which other readings are sought: a wrong profile has hundreds
 GAIN_MIN = 3  # points by which another reading must look better, or we keep to the profile
 IDENTIFY = 3  # points for a device that is the profile's by its own rule; as many against
 
@@ -96,7 +97,10 @@ def doubts(device: Map, image: Image) -> list[Doubt]:
     """
     wrong = doubted(device, image)
     orders = _orders(device, image, [channel for channel, _, _ in wrong])
-    found = [_doubt(device, image, orders, *one) for one in wrong]
+    found = [_doubt(device, image, orders, *one) for one in wrong[:SOUGHT_MAX]]
+    for channel, place, verdict in wrong[SOUGHT_MAX:]:
+        own = Reading(variants.Variant(), verdict, verdict.points, ())
+        found.append(Doubt(channel, place, verdict, [own]))
     votes: dict[Variant, int] = {}
     for doubt in found:
         for reading in _leading(doubt):

@@ -11,7 +11,7 @@ from drivers.profile.units_cpython import kinds
 from gateway.core import cbor
 from gateway.core.reading import REFUSED
 from tools.profile import plausible
-from tools.profile.doubt import doubts
+from tools.profile.doubt import SOUGHT_MAX, doubts
 
 TESTS = 'tests: [{holding: {0: "0000"}, gives: nothing}]\n'
 
@@ -142,3 +142,12 @@ def test_usual_ranges_are_of_kinds_and_units_that_exist() -> None:
         assert unit in {kind["unit"] for kind in kinds().values()}, unit
     covered = [name for name in names if plausible.usual(name, "")]
     assert len(covered) >= 0.3 * len(names)
+
+
+def test_doubts_of_a_wrong_profile_are_all_told_but_not_all_pondered() -> None:
+    made = image(r0="7FFF " * 100)
+    channels = ", ".join(f"c{n}: {{at: {n}, type: s16, unit: A}}" for n in range(100))
+    found = doubts(device(channels), made)
+    assert len(found) == 100
+    pondered = [doubt for doubt in found if len(doubt.readings) > 1]
+    assert len(pondered) == SOUGHT_MAX
