@@ -22,6 +22,10 @@ NTP = "ntp"  # the kernel says it is synchronised
 SYSTEM = "system"  # the site says the system clock can be trusted
 RTC = "rtc"  # a clock that was set once; its error is a bound, not a quality
 
+# Before this the clock was never set: no copy of this program is older.
+FLOOR_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+UNKNOWN_MS = 253_402_300_799_999  # the end of 9999: as a latest time, nobody knows
+
 STEP_MS = 500  # the wall clock moved against the boot clock by more than any slewing does
 REFRESH_MS = 3_600_000  # hourly, so that drift stays below 360 ms at 100 ppm
 ANCHORS_MAX = 256  # ten days of hourly anchors; the oldest go first
@@ -88,12 +92,20 @@ class Clock:
         return Stamp(wall_ms, wall_ms, SYNCED if nearest.at_ms <= at_ms else FIXED_UP)
 
     def _bounded(self, boot: int, sent_ms: int) -> Stamp:
-        low_ms = max([anchor.wall_ms for anchor in self.anchors if anchor.boot < boot] or [0])
-        later = [anchor.wall_ms for anchor in self.anchors if anchor.boot > boot]
-        return Stamp(low_ms, max(low_ms, min(later or [sent_ms])), BOUNDED)
+        low_ms = max(_vouched([anchor for anchor in self.anchors if anchor.boot < boot], -1) or [0])
+        later = _vouched([anchor for anchor in self.anchors if anchor.boot > boot], 1)
+        # A clock that was never set, or is behind what is known, says nothing about the latest.
+        now_ms = sent_ms if sent_ms >= max(low_ms, FLOOR_MS) else UNKNOWN_MS
+        return Stamp(low_ms, max(low_ms, min(later or [now_ms])), BOUNDED)
 
     def _last(self, boot: int) -> Anchor | None:
         for anchor in reversed(self.anchors):
             if anchor.boot == boot:
                 return anchor
         return None
+
+
+def _vouched(anchors: list[Anchor], sign: int) -> list[int]:
+    """Return the wall times that bound; of battery clocks only if there is nothing better."""
+    good = [anchor.wall_ms for anchor in anchors if anchor.source != RTC]
+    return good or [anchor.wall_ms + sign * anchor.error_ms for anchor in anchors]

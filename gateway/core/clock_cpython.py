@@ -5,16 +5,13 @@ from __future__ import annotations
 import ctypes
 import time
 
-from gateway.core.clock import NTP, RTC, SYSTEM
+from gateway.core.clock import FLOOR_MS, NTP, RTC, SYSTEM
 
 # adjtimex(2): TIME_ERROR is the return value while the kernel knows of no synchronisation.
 _TIME_ERROR = 5
 _TIMEX_LONGS = 64
 _MAXERROR_AT = 3  # struct timex, in longs: modes (padded), offset, freq, maxerror [us]
 _RTC_ERROR_MS = 60_000  # a battery clock that nobody set for a year drifts about a minute
-
-# Before this the clock was never set: no copy of this program is older.
-FLOOR_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
 def wall_ms() -> int:

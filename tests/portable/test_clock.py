@@ -1,4 +1,4 @@
-from gateway.core.clock import BOUNDED, FIXED_UP, NTP, RTC, SYNCED, Anchor, Clock, Stamp
+from gateway.core.clock import BOUNDED, FIXED_UP, NTP, RTC, SYNCED, UNKNOWN_MS, Anchor, Clock, Stamp
 
 WALL = 1_800_000_000_000
 
@@ -23,7 +23,25 @@ def test_clock_boot_without_anchor_is_bounded_by_its_neighbours() -> None:
 
 def test_clock_never_synced_is_bounded_by_the_time_of_sending() -> None:
     assert Clock(1).wall(1, 123, WALL) == Stamp(0, WALL, BOUNDED)
-    assert Clock(2, [Anchor(1, 0, WALL, 0, NTP)]).wall(2, 5, 1000) == Stamp(WALL, WALL, BOUNDED)
+    later = WALL + 5000
+    assert Clock(2, [Anchor(1, 0, WALL, 0, NTP)]).wall(2, 5, later) == Stamp(WALL, later, BOUNDED)
+
+
+def test_clock_that_is_wrong_at_sending_does_not_make_a_latest_time() -> None:
+    # Found by simulation: a start in 1970 after a good one said "at that very moment".
+    known = [Anchor(1, 0, WALL, 0, NTP)]
+    assert Clock(2, known).wall(2, 5, 1000) == Stamp(WALL, UNKNOWN_MS, BOUNDED)
+    assert Clock(2, known).wall(2, 5, WALL - 1) == Stamp(WALL, UNKNOWN_MS, BOUNDED)
+    assert Clock(1).wall(1, 5, 1000) == Stamp(0, UNKNOWN_MS, BOUNDED)
+
+
+def test_clock_bounds_by_battery_clocks_only_where_nothing_better_is_known() -> None:
+    # Found by simulation: a battery clock a day off moved the bounds of another boot.
+    wrong = Anchor(1, 900, WALL + 86_400_000, 60_000, RTC)
+    clock = Clock(2, [Anchor(1, 0, WALL, 0, NTP), wrong])
+    assert clock.wall(2, 5, WALL + 9) == Stamp(WALL, WALL + 9, BOUNDED)
+    only = Clock(2, [Anchor(1, 0, WALL, 60_000, RTC), Anchor(3, 0, WALL + 9, 60_000, RTC)])
+    assert only.wall(2, 5, 0) == Stamp(WALL - 60_000, WALL + 60_009, BOUNDED)
 
 
 def test_clock_that_nobody_synchronised_gives_bounds_not_a_time() -> None:
