@@ -16,7 +16,7 @@ from drivers.profile import model, units_cpython
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
 from gateway.core.report_cpython import near
-from gateway.core.source_cpython import SIZE_MAX
+from gateway.core.source_cpython import SIZE_MAX, NoInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +27,20 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*")
 
 
 def find(name: str, folders: Sequence[Path] = ()) -> Path:
-    """Return the file of profile `name` ("maker/model"): in `folders` first, then as shipped."""
+    """Return the file of profile `name` ("maker/model"): in `folders` first, then as shipped.
+
+    NoInput if there is none.
+    """
     searched = [*folders, units_cpython.PROFILES]
     if not _NAME.fullmatch(name):  # a name is no path: it must not lead out of the folder
-        raise ConfigError(f"{name!r} is no profile name: maker/model is wanted")
+        raise NoInput(f"{name!r} is no profile name: maker/model is wanted")
     for folder in searched:
         path = folder / f"{name}.yaml"
         if path.is_file():
             return path
     known = [one for folder in searched for one in shipped(folder)]
     hint = near(name, known)
-    raise ConfigError(f"there is no profile {name!r}" + (f": {hint}" if hint else ""))
+    raise NoInput(f"there is no profile {name!r}" + (f": {hint}" if hint else ""))
 
 
 def shipped(folder: Path = units_cpython.PROFILES) -> list[str]:

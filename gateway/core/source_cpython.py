@@ -7,6 +7,7 @@ hostile file is refused before it costs anything. Knows nothing of what the file
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from gateway.core.report_cpython import Report, TooMany, lines_of, near
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from typing import Any, TypeAlias
+    from typing import Any, BinaryIO, TypeAlias
 
     from gateway.core.decimal import Decimal
 
@@ -98,6 +99,10 @@ class Node:
 _START = Node(SCALAR, 1, 1, 1)
 
 
+class NoInput(ConfigError):
+    """The file that a person named is not there, or cannot be read."""
+
+
 class Source:
     """A file read: `root` (None if it is no YAML at all) and the `report` to add problems to."""
 
@@ -108,12 +113,10 @@ class Source:
 
 def load_source(text: str, name: str) -> Source:
     """Return the tree of `text`; everything wrong with it as YAML is in the report."""
-    source = Source(name, text)
     size = len(text.encode("utf-8", "replace"))
     if size > SIZE_MAX:
-        message = f"{size} bytes are more than the {SIZE_MAX} allowed"
-        source.report.add("E001", _START, message, "remarks count too")
-        return source
+        return _too_large(name, f"{size} bytes are more than the {SIZE_MAX} allowed")
+    source = Source(name, text)
     try:
         events = yaml.parse(text, Loader=_PARSER)
         source.root = _Builder(source.report, events).document()
@@ -132,17 +135,26 @@ def load_source(text: str, name: str) -> Source:
 
 
 def read_source(path: Path) -> Source:
-    """Return the tree of a file; ConfigError if it cannot be read or is not UTF-8."""
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: not a file")  # a pipe or a device would be read for ever
+    """Return the tree of a file; NoInput if it cannot be read or is not UTF-8."""
     try:
+        if path.exists() and not path.is_file():
+            raise NoInput(f"{path}: not a file")  # a pipe or a device would be read for ever
         with path.open("rb") as file:
             data = file.read(SIZE_MAX + 1)
-        return load_source(data.decode(), str(path))
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8")
+        raise NoInput(f"{path}: {error.strerror}")
+    if len(data) > SIZE_MAX:
+        return _too_large(str(path), f"{size} bytes are more than the {SIZE_MAX} allowed")
+    return _decoded(data, str(path))
+
+
+def read_stream(stream: BinaryIO, name: str) -> Source:
+    """Return the tree of what a stream holds, as `read_source` does."""
+    data = stream.read(SIZE_MAX + 1)
+    if len(data) > SIZE_MAX:
+        return _too_large(name, f"more than the {SIZE_MAX} bytes allowed")
+    return _decoded(data, name)
 
 
 def only(node: Node, known: Iterable[str], what: str, report: Report) -> dict[str, Node]:
@@ -156,6 +168,19 @@ def only(node: Node, known: Iterable[str], what: str, report: Report) -> dict[st
             hint = near(key.text, words) or f"here may stand: {', '.join(words)}"
             report.add("E010", key, f"unknown key {key.shown} in {what}", hint)
     return found
+
+
+def _decoded(data: bytes, name: str) -> Source:
+    try:
+        return load_source(data.decode(), name)
+    except UnicodeDecodeError as error:
+        raise NoInput(f"{name}: byte {error.start} is not UTF-8: save the file as UTF-8")
+
+
+def _too_large(name: str, message: str) -> Source:
+    source = Source(name, "")
+    source.report.add("E001", _START, message, "remarks count too")
+    return source
 
 
 class _StopReading(Exception):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from gateway.core.report_cpython import near
+from gateway.core.source_cpython import NoInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+NO_INPUT = 66  # EX_NOINPUT of sysexits.h
 # verb: (module with `arguments` and `main`, one line of help)
 VERBS = {
     "check": ("tools.profile.verify", "everything there is to say: form, units, tests"),
@@ -39,7 +42,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Carry out the verb; return the exit code."""
-    return int(args.carry_out(args))
+    try:
+        return int(args.carry_out(args))
+    except NoInput as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        return NO_INPUT
 
 
 class _VerbParser(argparse.ArgumentParser):

@@ -14,7 +14,7 @@ from drivers.profile.check_cpython import check_source, check_text
 from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
-from gateway.core.source_cpython import SIZE_MAX, read_source
+from gateway.core.source_cpython import SIZE_MAX, NoInput, read_source
 from tools.profile.importing import foreign
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Given:
 
 
 def find(word: str) -> Given:
-    """Return the profile `word` stands for; ConfigError if there is none, or it has an error."""
+    """Return the profile `word` stands for; NoInput if there is none, ConfigError if it errs."""
     path = Path(word)
     if path.suffix == ".cbor":
         return Given(word, foreign.read_bytes(path), None)
@@ -51,7 +51,7 @@ def find(word: str) -> Given:
 
 
 def file_of(word: str) -> Path:
-    """Return the file that `word`, a file or maker/model, stands for; ConfigError if no profile."""
+    """Return the file that `word`, a file or maker/model, stands for; NoInput if no profile."""
     path = Path(word)
     return path if _is_file(path) else compile_cpython.find(word)
 
@@ -70,8 +70,8 @@ def _from_git(word: str) -> str:
     try:
         ran = subprocess.run(command, capture_output=True, timeout=GIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"{word}: git does not run: {error}")
+        raise NoInput(f"{word}: git does not run: {error}")
     if ran.returncode or len(ran.stdout) > SIZE_MAX:
         said = ran.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise ConfigError(f"{word}: {said or 'too large'}")
+        raise NoInput(f"{word}: {said or 'too large'}")
     return ran.stdout.decode(errors="replace")

@@ -13,6 +13,7 @@ from drivers.profile.check_cpython import check_text
 from drivers.profile.vocabulary_cpython import usual
 from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import ERROR, near
+from gateway.core.source_cpython import NoInput
 from tools.profile import first_test, questions, tester
 from tools.profile.grade import grade
 from tools.profile.importing import foreign, kinds, table, write
@@ -106,7 +107,7 @@ def _answers(file: str | None) -> questions.Answers:
     try:
         text = sys.stdin.read(foreign.SIZE_MAX) if file == "-" else foreign.read_text(Path(file))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"standard input: byte {error.start} is not UTF-8")
+        raise NoInput(f"standard input: byte {error.start} is not UTF-8")
     left = iter(text.splitlines())
 
     def ask(_prompt: str) -> str:

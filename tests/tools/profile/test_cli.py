@@ -130,7 +130,7 @@ def test_compile_writes_what_a_board_loads(
     assert json.loads(capsys.readouterr().out.split("\n")[1])["output"] == str(output)
     file.write_text("name: X")
     assert run("compile", file) == 78
-    assert run("compile", tmp_path / "none.yaml") == 78
+    assert run("compile", tmp_path / "none.yaml") == 66
 
 
 def test_compile_that_cannot_write_is_an_io_error(
@@ -192,7 +192,7 @@ def test_a_pipe_instead_of_a_file_is_refused_and_never_waited_for(
         ("new", draft, "--answers", pipes[0]),
     )
     for words in cases:
-        assert run(*words) == 78
+        assert run(*words) == 66
         assert capsys.readouterr().err.endswith(": not a file\n"), words
 
 
@@ -269,3 +269,44 @@ def test_machines_are_told_of_files_that_cannot_be_read_too(
     assert run("check", tmp_path / "none.yaml", "--json") == 66
     (row,) = json.loads(capsys.readouterr().out)
     assert [one["code"] for one in row["problems"]] == ["E006"]
+
+
+@pytest.mark.parametrize("gone", ["gone.yaml", "no/such", "nothing"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check",),
+        ("test",),
+        ("compile",),
+        ("doc",),
+        ("diff", "eastron/sdm630"),
+        ("simulate",),
+        ("try", "/dev/null"),
+        ("explain", "a"),
+        ("new", "--table"),
+        ("new", "--answers"),
+        ("import",),
+    ],
+)
+def test_a_file_that_is_not_there_is_no_input_to_any_verb(
+    words: tuple[str, ...],
+    gone: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    verb, *rest = words
+    arguments = {"new": ["a/b.yaml", *rest, gone], "try": [gone, *rest], "explain": [gone, *rest]}
+    assert run(verb, *arguments.get(verb, [*rest, gone])) == 66
+    assert gone in capsys.readouterr().err
+
+
+def test_a_file_too_large_is_told_its_size(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(GOOD + "# ä" * 50_000)
+    assert run("check", file) == 1
+    size = file.stat().st_size
+    assert size > 200_000
+    assert f"{size} bytes are more than the 65536 allowed" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from gateway.core.errors import ConfigError
+from gateway.core.source_cpython import NoInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,23 +72,23 @@ def line_of(value: Any) -> int:
 
 
 def read_text(path: Path) -> str:
-    """Return a file of others as text; ConfigError if it is too large or no text."""
+    """Return a file of others as text; NoInput if it is no text, ConfigError if too large."""
     data = read_bytes(path)
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8")
+        raise NoInput(f"{path}: byte {error.start} is not UTF-8")
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file of others; ConfigError if it is too large or cannot be read."""
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: not a file")
+    """Return a file of others; NoInput if it cannot be read, ConfigError if it is too large."""
     try:
+        if path.exists() and not path.is_file():
+            raise NoInput(f"{path}: not a file")
         with path.open("rb") as file:
             data = file.read(SIZE_MAX + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}")
+        raise NoInput(f"{path}: {error.strerror}")
     if len(data) > SIZE_MAX:
         raise ConfigError(f"{path}: more than the {SIZE_MAX} bytes allowed")
     return data

@@ -170,7 +170,7 @@ def test_what_gives_no_draft_is_said(
 def test_what_is_not_there_or_wrong_in_the_call_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path / "none.csv") == 78
+    assert run(tmp_path / "none.csv") == 66
     assert run(tmp_path) == 78
     assert "nothing to import" in capsys.readouterr().err
     assert run(tmp_path / "x.yaml", "--set", "usage") == 78
