@@ -115,7 +115,7 @@ def load_source(text: str, name: str) -> Source:
     """Return the tree of `text`; everything wrong with it as YAML is in the report."""
     size = len(text.encode("utf-8", "replace"))
     if size > SIZE_MAX:
-        return _too_large(name, f"{size} bytes are more than the {SIZE_MAX} allowed")
+        return _too_large(text, name, f"{size} bytes are more than the {SIZE_MAX} allowed")
     source = Source(name, text)
     try:
         events = yaml.parse(text, Loader=_PARSER)
@@ -145,7 +145,8 @@ def read_source(path: Path) -> Source:
     except OSError as error:
         raise NoInput(f"{path}: {error.strerror}")
     if len(data) > SIZE_MAX:
-        return _too_large(str(path), f"{size} bytes are more than the {SIZE_MAX} allowed")
+        message = f"{size} bytes are more than the {SIZE_MAX} allowed"
+        return _too_large(data.decode(errors="replace"), str(path), message)
     return _decoded(data, str(path))
 
 
@@ -153,7 +154,8 @@ def read_stream(stream: BinaryIO, name: str) -> Source:
     """Return the tree of what a stream holds, as `read_source` does."""
     data = stream.read(SIZE_MAX + 1)
     if len(data) > SIZE_MAX:
-        return _too_large(name, f"more than the {SIZE_MAX} bytes allowed")
+        message = f"more than the {SIZE_MAX} bytes allowed"
+        return _too_large(data.decode(errors="replace"), name, message)
     return _decoded(data, name)
 
 
@@ -177,8 +179,8 @@ def _decoded(data: bytes, name: str) -> Source:
         raise NoInput(f"{name}: byte {error.start} is not UTF-8: save the file as UTF-8")
 
 
-def _too_large(name: str, message: str) -> Source:
-    source = Source(name, "")
+def _too_large(text: str, name: str, message: str) -> Source:
+    source = Source(name, text)
     source.report.add("E001", _START, message, "remarks count too")
     return source
 

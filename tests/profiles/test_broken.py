@@ -29,7 +29,7 @@ _PLACE = re.compile(r"(.+)\.yaml:(\d+):(\d+): (error|warning) ([EW]\d{3}): (.+)"
 
 def report(path: Path) -> str:
     """What `profile check` prints of a file."""
-    checked, _ = verify.look(path)
+    checked, _ = verify.look(str(path))
     return checked.report.text().replace(f"{path}:", f"{path.name}:") + "\n"
 
 

@@ -6,6 +6,7 @@ Knows where each is found; what a profile says is the checker's business.
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from drivers.profile.check_cpython import check_source, check_text
 from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
-from gateway.core.source_cpython import SIZE_MAX, NoInput, read_source
+from gateway.core.source_cpython import SIZE_MAX, NoInput, read_source, read_stream
 from tools.profile.importing import foreign
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from drivers.profile.check_cpython import Checked
     from drivers.profile.model import Profile
+    from gateway.core.source_cpython import Source
 
 HELP = "file, maker/model, compiled .cbor, or REVISION:path in git"
+STDIN = "-"  # as everywhere
 GIT_S = 30  # longest wait for git; a large repository on a slow card takes seconds
 
 
@@ -48,6 +51,13 @@ def find(word: str) -> Given:
     if _is_file(path) and not path.exists() and ":" in word:
         return _compiled(word, check_text(_from_git(word), word))
     return _compiled(word, check_source(read_source(file_of(word))))
+
+
+def source(word: str) -> Source:
+    """Return the tree of what `word` stands for: a file, maker/model, or - for standard input."""
+    if word == STDIN:
+        return read_stream(sys.stdin.buffer, "standard input")
+    return read_source(file_of(word))
 
 
 def file_of(word: str) -> Path:

@@ -18,6 +18,7 @@ from tools.profile import first_test, questions, tester
 from tools.profile.grade import grade
 from tools.profile.importing import foreign, kinds, table, write
 from tools.profile.importing.draft import one_line
+from tools.profile.plural import many
 from tools.profile.remarks import remarked
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _told(
 
 def _lines(told: dict[str, Any]) -> list[str]:
     file = told["file"]
-    lines = [f"{file}: {told['lines']} lines, {len(told['channels'])} channels"]
+    lines = [f"{file}: {many(told['lines'], 'line')}, {many(len(told['channels']), 'channel')}"]
     if told["columns"]:
         taken = (f"{heading} = {role}" for heading, role in told["columns"].items())
         lines.append(f"columns taken for: {', '.join(taken)}")

@@ -1,4 +1,4 @@
-"""Values of options that several verbs have: `-o`, `--baud`, `--unit`, `--timeout`.
+"""Values of options that several verbs have: `-o`, `--baud`, `--unit`, `--timeout`, `--repeat`.
 
 Each function is the `type` of an option: it takes the text and says what is wrong with it.
 """
@@ -12,6 +12,8 @@ STDOUT = "-"  # as everywhere
 BAUD_MAX = 4_000_000  # the fastest that Linux has a name for (B4000000)
 UNIT_MAX = 255  # the unit identifier of Modbus TCP is a byte
 TIMEOUT_MAX_S = 60  # as `timeout` in a profile
+
+REPEAT_MAX = 32  # copies of a block; of 16 channels each, they fill a profile
 
 
 def output(text: str) -> Path | None:
@@ -38,6 +40,11 @@ def seconds(text: str) -> float:
     if not 0 < found <= TIMEOUT_MAX_S:  # nor is it NaN
         raise ArgumentTypeError(f"{text!r} is no time of 0.1 s, say, to {TIMEOUT_MAX_S} s")
     return found
+
+
+def copies(text: str) -> int:
+    """Return how many copies of a repeated block are meant."""
+    return _whole(text, 1, REPEAT_MAX)
 
 
 def _whole(text: str, low: int, high: int) -> int:

@@ -12,11 +12,11 @@ from time import perf_counter
 from drivers.profile.check_cpython import Checked, check_source
 from drivers.profile.names_cpython import expand
 from gateway.core import cbor
-from gateway.core.errors import ConfigError
 from gateway.core.report_cpython import Report
-from gateway.core.source_cpython import SCALAR, Node, read_source
-from tools.profile import tester
+from gateway.core.source_cpython import SCALAR, Node, NoInput
+from tools.profile import given, tester
 from tools.profile.grade import BRONZE, GOLD, NONE, SILVER, grade
+from tools.profile.plural import many
 
 OK, FINDINGS, NO_INPUT = 0, 1, 66
 UNREADABLE = "E006"
@@ -24,6 +24,8 @@ _EXAMPLES = """\
 examples:
   tidegate profile check probe.yaml            every problem, with its line and a way out
   tidegate profile check --strict profiles/    every file below a folder; warnings count
+  tidegate profile check eastron/sdm630        one that is shipped
+  tidegate profile check - < probe.yaml        standard input, as an editor pipes it
   tidegate profile check probe.yaml --json     an array with one object for each file
   tidegate profile test profiles/              only what the manuals' frames give
 
@@ -35,7 +37,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what both verbs take."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EXAMPLES
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file or folder")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="file, folder, maker/model, or - for standard input",
+    )
     parser.add_argument("--strict", action="store_true", help="a warning is a finding too")
 
 
@@ -46,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     if not files:
         print("tidegate profile: no profile there", file=sys.stderr)
         return NO_INPUT
-    rows = [look(path) for path in files]
+    rows = [look(word) for word in files]
     no_input = all(_unreadable(checked) for checked, _ in rows)
     if no_input and not args.json:
         for checked, _ in rows:
@@ -55,40 +62,44 @@ def main(args: argparse.Namespace) -> int:
     strict = args.action == "check" and args.strict
     bad = sum(row.report.errors + (row.report.warnings if strict else 0) for row, _ in rows)
     if args.json:
-        print(json.dumps([_row(path, *row) for path, row in zip(files, rows, strict=True)]))
+        print(json.dumps([_row(*row) for row in rows]))
         return NO_INPUT if no_input else FINDINGS if bad else OK
-    for path, (checked, outcome) in zip(files, rows, strict=True):
-        _show(path, checked, outcome, args.action == "test")
-        if args.action == "check" and path in args.files:
-            print(f"{path}: grade {grade(checked).text()}")
-    channels = _many(sum(_channels(checked) for checked, _ in rows), "channel")
+    for word, (checked, outcome) in zip(files, rows, strict=True):
+        _show(checked, outcome, args.action == "test")
+        if args.action == "check" and word in args.files:
+            print(f"{checked.report.name}: grade {grade(checked).text()}")
+    channels = many(sum(_channels(checked) for checked, _ in rows), "channel")
     touched = f"{_touched([checked for checked, _ in rows])} % touched by tests"
     tests = sum(outcome.tests for _, outcome in rows)
     errors = sum(checked.report.errors for checked, _ in rows)
     warnings = sum(checked.report.warnings for checked, _ in rows)
     took_ms = (perf_counter() - started) * 1000
-    counts = [_many(len(files), "profile"), f"{channels} ({touched})", _many(tests, "test")]
-    found = [_many(errors, "error"), _many(warnings, "warning")]
+    counts = [many(len(files), "profile"), f"{channels} ({touched})", many(tests, "test")]
+    found = [many(errors, "error"), many(warnings, "warning")]
     if args.action == "check":
         found.append(_grades(rows))
     print(f"{', '.join(counts)}: {', '.join(found)}, {took_ms:.0f} ms")
     return FINDINGS if bad else OK
 
 
-def _files(paths: list[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        found += sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+def _files(words: list[str]) -> list[str]:
+    found: list[str] = []
+    for word in words:
+        path = Path(word)
+        found += map(str, sorted(path.rglob("*.yaml"))) if path.is_dir() else [word]
     return found
 
 
-def look(path: Path) -> tuple[Checked, tester.Outcome]:
-    """Check the profile in a file and run its tests; a file that cannot be read is reported too."""
+def look(word: str) -> tuple[Checked, tester.Outcome]:
+    """Check the profile `word` stands for and run its tests; one that cannot be read is reported.
+
+    `word` is a file, maker/model, or - for standard input.
+    """
     try:
-        checked = check_source(read_source(path))
-    except ConfigError as error:  # the other files are still worth a look
-        checked = Checked(Report(str(path), ""), None)
-        checked.report.add(UNREADABLE, Node(SCALAR, 1, 1, 1), str(error).removeprefix(f"{path}: "))
+        checked = check_source(given.source(word))
+    except NoInput as error:  # the other files are still worth a look
+        checked = Checked(Report(word, ""), None)
+        checked.report.add(UNREADABLE, Node(SCALAR, 1, 1, 1), str(error).removeprefix(f"{word}: "))
     return checked, tester.run(checked)
 
 
@@ -96,12 +107,12 @@ def _unreadable(checked: Checked) -> bool:
     return any(problem.code == UNREADABLE for problem in checked.report.problems)
 
 
-def _show(path: Path, checked: Checked, outcome: tester.Outcome, tests_only: bool) -> None:
+def _show(checked: Checked, outcome: tester.Outcome, tests_only: bool) -> None:
     report = checked.report
     if report.errors or (report.warnings and not tests_only):
         print(report.text())
     elif tests_only:
-        print(f"{path}: {_many(outcome.tests, 'test')}, {outcome.compared} values compared")
+        print(f"{report.name}: {many(outcome.tests, 'test')}, {outcome.compared} values compared")
 
 
 def _channels(checked: Checked) -> int:
@@ -130,11 +141,11 @@ def _grades(rows: list[tuple[Checked, tester.Outcome]]) -> str:
     )
 
 
-def _row(path: Path, checked: Checked, outcome: tester.Outcome) -> dict[str, object]:
+def _row(checked: Checked, outcome: tester.Outcome) -> dict[str, object]:
     size = len(cbor.encode(checked.document)) if checked.document else 0
     reached = grade(checked)
     return {
-        "file": str(path),
+        "file": checked.report.name,
         "errors": checked.report.errors,
         "warnings": checked.report.warnings,
         "grade": reached.name,
@@ -146,7 +157,3 @@ def _row(path: Path, checked: Checked, outcome: tester.Outcome) -> dict[str, obj
         "size_bytes": size,
         "problems": checked.report.rows(),
     }
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

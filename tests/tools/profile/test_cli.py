@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from drivers.profile.model import load
 from gateway.__main__ import main
 from tools.profile.cli import VERBS
+from tools.profile.plural import many
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -310,3 +312,42 @@ def test_a_file_too_large_is_told_its_size(
     size = file.stat().st_size
     assert size > 200_000
     assert f"{size} bytes are more than the 65536 allowed" in capsys.readouterr().out
+
+
+def test_shipped_names_are_checked_tested_and_compiled_like_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("check", "eastron/sdm630") == 0
+    assert "eastron/sdm630.yaml: grade" in capsys.readouterr().out
+    assert run("test", "eastron/sdm630") == 0
+    assert run("compile", "eastron/sdm630") == 0
+    assert load((tmp_path / "sdm630.cbor").read_bytes()).maker == "Eastron"
+    assert run("check", "eastron/sdm63") == 66
+    assert "did you mean 'eastron/sdm630'?" in capsys.readouterr().err
+
+
+def test_a_dash_is_standard_input_which_is_bounded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text, code, said in (
+        (GOOD, 0, "standard input: grade"),
+        (GOOD.replace("255", "254"), 1, "standard input:6:16: error E063"),
+        (GOOD + "#" * 100_000, 1, "E001: more than the 65536 bytes allowed"),
+    ):
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert run("check", "-") == code
+        assert said in capsys.readouterr().out
+        assert stdin.buffer.tell() <= 65537
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
+    assert run("test", "-") == 0
+    assert "standard input: 1 test, 2 values compared" in capsys.readouterr().out
+
+
+def test_one_of_a_thing_takes_no_s() -> None:
+    assert [many(number, "channel") for number in (0, 1, 2)] == [
+        "0 channels",
+        "1 channel",
+        "2 channels",
+    ]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from gateway.core.errors import ConfigError
 from tools.profile.importing import foreign, formats, sunspec
 from tools.profile.importing.draft import identifier
-from tools.profile.options import output
+from tools.profile.options import REPEAT_MAX, copies, output
+from tools.profile.plural import many
 
 if TYPE_CHECKING:
     from typing import Any
@@ -73,11 +74,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--repeat",
-        type=int,
-        choices=range(1, 33),
+        type=copies,
         default=sunspec.REPEAT,
-        metavar="COUNT",
-        help="SunSpec: copies of a repeated block, 1 to 32; 4 if absent",
+        metavar=f"1..{REPEAT_MAX}",
+        help="SunSpec: copies of a repeated block; 4 if absent",
     )
 
 
@@ -157,8 +157,8 @@ def _tell(draft: Draft, place: Path | None, text: str, problems: list[Problem]) 
     lost = sum(1 for loss in draft.losses if loss.whole)
     parts = len(draft.losses) - lost
     print(
-        f"{place or draft.name}: {channels(draft)} channels; {lost} not carried, {parts} in part; "
-        "the tests are missing: add the manual's frames, then profile check",
+        f"{place or draft.name}: {many(channels(draft), 'channel')}; {lost} not carried, "
+        f"{parts} in part; the tests are missing: add the manual's frames, then profile check",
         file=sys.stderr,
     )
 

@@ -222,3 +222,13 @@ def test_the_bench_counts_files_and_channels(folder: Path) -> None:
     assert {figure.split(":")[0] for figure in rows} == {*formats.FORMATS}
     with pytest.raises(ConfigError, match="name folders"):
         bench.run([])
+
+
+def test_an_impossible_number_of_copies_is_answered_with_the_range(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("sunspec:1", "--repeat", "99")
+    said = capsys.readouterr().err
+    assert "a whole number 1..32 is wanted, not '99'" in said
+    assert "31" not in said
