@@ -15,6 +15,7 @@ from gateway.core.errors import ConfigError
 from tools.sim.faults import NAMES, Faults
 from tools.sim.modbus import FRAMINGS, Slave, serve_pty, serve_tcp
 from tools.sim.ports import Pace, precise_loop
+from tools.simulate import cli as worlds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,10 +83,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
     )
     modbus.add_argument("--seed", type=int, default=0, help="of the faults and of what wanders")
+    city = kinds.add_parser(
+        "city",
+        help="the whole agent in simulated worlds",
+        description="The agent's own code among simulated buses, card, broker, platform and clock."
+        " The seed decides all that goes wrong; laws that are broken are shown.",
+    )
+    city.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
+    )
+    worlds.arguments(city)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Serve until interrupted."""
+    """Serve until interrupted, or run simulated worlds to their end."""
+    if args.kind == "city":
+        return worlds.main(args)
     slave = _slave(args)
     faults = Faults(*args.fault, seed=args.seed)
     Pace(args.baud)  # refuses what is no speed before a place is announced

@@ -1,0 +1,109 @@
+"""The platform: commits what it receives, then acknowledges it, and sometimes forgets.
+
+Acknowledges as the contract says: cumulatively, per log, only what it made durable. Knows no
+connection. What it ever made durable is told to the ledger, and its own memory may be lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core.reading import RINGS, Gap
+from gateway.uplink import topics
+from tools.fusion.stream import Stream
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from gateway.uplink.pack import Pack
+    from tools.simulate.broker import Broker
+    from tools.simulate.history import Faults
+    from tools.simulate.ledger import Ledger
+
+COMMIT_S = 1.0  # at most so long after the first pack: the contract's acknowledgement a second
+
+
+class Platform:
+    def __init__(
+        self, gw: str, broker: Broker, ledger: Ledger, faults: Faults, dice: Random
+    ) -> None:
+        self.streams: dict[tuple[str, bytes], Stream] = {}
+        self.highs: dict[bytes, int] = {}  # the highest number ever acknowledged, by log
+        self._gw = gw
+        self._broker = broker
+        self._ledger = ledger
+        self._faults = faults
+        self._dice = dice
+        self._open: list[tuple[str, Pack]] = []
+        self._due = False
+
+    def receive(self, ring: str, pack: Pack) -> None:
+        """Take a pack; it is durable, and acknowledged, a little later."""
+        self._open.append((ring, pack))
+        if not self._due:
+            self._due = True
+            self._broker.loop.call_later(self._dice.uniform(0.01, COMMIT_S), self.commit)
+
+    def commit(self) -> None:
+        """Make durable what was received, and acknowledge it."""
+        for ring, log in self._keep():
+            self._acknowledge(ring, log, self.streams[ring, log].high)
+
+    def _keep(self) -> list[tuple[str, bytes]]:
+        """Make durable what was received; return the rings and logs it was of."""
+        self._due = False
+        work, self._open = self._open, []
+        touched: dict[tuple[str, bytes], None] = {}
+        for ring, pack in work:
+            self._ledger.store(pack.log_id, pack.seq, len(pack.items))
+            stream = self._stream(ring, pack.log_id)
+            stream.pass_to(pack.low)
+            last = pack.seq + len(pack.items) - 1
+            if stream.takes(pack.seq, last):
+                stream.add(pack.seq, last)
+            touched[ring, pack.log_id] = None
+            for item in pack.items:
+                if isinstance(item, Gap) and item.first:
+                    other = self._stream(item.ring, item.log_id)
+                    if other.takes(item.first, item.last):
+                        other.add(item.first, item.last)
+                        touched[item.ring, item.log_id] = None
+        for ring, log in touched:
+            self.highs[log] = max(self.highs.get(log, 0), self.streams[ring, log].high)
+        return list(touched)
+
+    def life_ended(self) -> None:
+        """Timers of the loop that ended are gone; what was received is committed or lost."""
+        if self._dice.random() < 0.5:
+            self.crash()
+        self._keep()
+
+    def crash(self) -> None:
+        """Lose what was not committed; the broker takes it for delivered."""
+        self._open = []
+
+    def forget(self) -> None:
+        """Start again with an empty database."""
+        self._open = []
+        self.streams = {}
+
+    def _stream(self, ring: str, log: bytes) -> Stream:
+        return self.streams.setdefault((ring, log), Stream())
+
+    def _acknowledge(self, ring: str, log: bytes, high: int) -> None:
+        if high and not self._faults.strikes("ack-lost", 0.7):
+            self._send(ring, log, high)
+            if self._faults.strikes("ack-twice", 0.5):
+                after_s = self._faults.dice("ack-twice").uniform(0, 30)
+                self._broker.loop.call_later(after_s, self._send, ring, log, high)
+        if self._faults.strikes("ack-forged", 0.5):
+            dice = self._faults.dice("ack-forged")
+            other = dice.choice(RINGS)
+            if dice.random() < 0.5:
+                self._send(other, dice.randbytes(8), dice.randint(1, high + 1))
+            else:
+                self._send(other, log, 1 << 40)
+
+    def _send(self, ring: str, log: bytes, seq: int) -> None:
+        ack = topics.encode_ack(topics.Ack(ring, log, seq))
+        self._broker.tell(topics.of(self._gw, topics.ACK), ack)
