@@ -185,7 +185,7 @@ def _expected(node: Node, names: Names, report: Report) -> dict[str, Node]:
         if key.text in names.channels:
             found[key.text] = value
         elif names.channels and not names.refused(key.text):  # else that is what is wrong
-            hint = near(key.text, names.channels)
+            hint = names.near(key.text)
             report.add("E061", key, f"there is no channel {key.shown}", hint)
     return found
 

@@ -23,6 +23,7 @@ _KEY = re.compile(r"([a-z][a-z0-9_]*|)(?:\[([^\]]*)\])?([a-z0-9_]*)")
 _SPAN = re.compile(r"([0-9]{1,3})\.\.([0-9]{1,3})")
 _SUFFIX = re.compile(r"[a-z0-9_]+")
 _OWN_NUMBER = ("value", "val", "raw", "reading", "v")
+HINTS_MAX = 10  # comparing a name with hundreds that are nearly alike takes milliseconds
 NAMES_SHOWN = 8  # of the names an expression may use
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -73,6 +74,7 @@ class Names:
         self.settings: set[str] = set()
         self.stored: set[str] = set()  # the same with %, and # too, still standing for suffixes
         self.labels: dict[str, set[str]] = {}  # expanded id to the words its map can give
+        self._hints = 0
         self._refused: set[str] = set()  # what stands before the array in keys that are no id
 
     def add(
@@ -90,6 +92,12 @@ class Names:
                 report.add("E022", key, message, f"see line {self.channels[one]}")
             self.channels[one] = key.line
         return True
+
+    def near(self, name: str) -> str:
+        """Return the channel or setting that an unknown name may mean; "" after HINTS_MAX."""
+        self._hints += 1
+        known = [*self.channels, *self.settings]
+        return near(name, known) if self._hints <= HINTS_MAX else ""
 
     def refuse(self, key: Node) -> None:
         """Note a key that is no id: what speaks of it is not wrong as well."""
@@ -123,7 +131,7 @@ class Names:
         if not missing:
             return name
         known = [*self.channels, *self.settings]
-        hint = near(missing[0], known)
+        hint = self.near(missing[0])
         if missing[0] in _OWN_NUMBER and x:
             hint = "x is this channel's own number"
         elif not hint and 0 < len(known) <= NAMES_SHOWN:

@@ -6,6 +6,7 @@ Knows lines, columns and how to show them; does not know what the file is about.
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ WARNING = "warning"
 ERRORS_MAX = 100  # more help nobody, and bound what a hostile file makes us do
 LINE_MAX = 160  # characters of a source line that are shown; of a longer one, those at the place
 MANY_WORDS = 100  # among so many, only those that begin alike are looked at,
-LETTERS_OFF = 3  # and are longer or shorter by no more than this
+LETTERS_OFF = 3  # and are longer or shorter by no more than this,
+NEAREST = 10  # and if these are as many, the ones with most letters at both ends in common
 
 
 class TooMany(ConfigError):
@@ -138,8 +140,22 @@ def near(word: str, words: Iterable[str]) -> str:
     if len(known) > MANY_WORDS:  # to compare with each would take long, and find what is unlike
         alike = [one for one in known if one[:1] == word[:1]]
         known = [one for one in alike if abs(len(one) - len(word)) <= LETTERS_OFF]
+        if len(known) > MANY_WORDS:
+            known = heapq.nlargest(NEAREST, known, lambda one: _ends(one, word))
     found = difflib.get_close_matches(word, known, 1, 0.6)
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def _ends(one: str, other: str) -> int:
+    """Return how many letters two words begin and end with alike."""
+    return _common(one, other) + _common(one[::-1], other[::-1])
+
+
+def _common(one: str, other: str) -> int:
+    for at, (letter, wanted) in enumerate(zip(one, other, strict=False)):
+        if letter != wanted:
+            return at
+    return min(len(one), len(other))
 
 
 def _printable(char: str) -> str:

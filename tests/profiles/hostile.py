@@ -69,6 +69,14 @@ _MERGES = "x0: &x0 {a: 1}\n" + "".join(
     f"x{i + 1}: &x{i + 1} {{<<: [*x{i}, *x{i}]}}\n" for i in range(30)
 )
 
+
+def alike(channels: int, says: str, wrong: int = 0) -> str:
+    """Return a profile whose long names are nearly alike, and as `wrong` ones in its test."""
+    rows = lines("  channel_of_a_long_name_{0}_abcdef: {{" + says + "}}", channels)
+    gives = ", ".join(f"channel_of_a_long_name_x{i}_abcdef: 1" for i in range(wrong))
+    return listed(rows).replace("{a: 1}", f"{{{gives or 'a: 1'}}}")
+
+
 SOURCES: dict[str, str] = {
     # YAML itself
     "alias bomb": profile("a: {at: 0}", _ALIASES),
@@ -86,6 +94,8 @@ SOURCES: dict[str, str] = {
     "one megabyte": "a: 1\n" * 200_000,
     "one key again": "a: 1\n" * 13_000,
     "keys of no meaning": profile("a: {at: 0}", lines("key_{}: 1", 4000)),
+    "channels all alike in gives": alike(500, "at: {0}", 150),
+    "channels all alike in calc": alike(300, "calc: channel_of_a_long_name_x{0}_abcdef"),
     "long key": profile("? " + "a" * 60_000 + "\n  : {at: 0}"),
     "long kind": profile("a: {at: 0, unit: V, kind: " + "util.elec." * 6000 + "}"),
     "long unit": profile("a: {at: 0, unit: " + "mg/L" * 15_000 + ", kind: wq.do}"),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers.profile.check_cpython import check_text
+from drivers.profile.names_cpython import HINTS_MAX
 from tests.house.rules import ROOT
-from tests.profiles.hostile import COMPILED, SOURCES, lines, listed
+from tests.profiles.hostile import COMPILED, SOURCES, alike, lines, listed
 from tools.profile import tester
 
 if TYPE_CHECKING:
@@ -65,3 +66,11 @@ def test_causes_of_tests_that_all_fail_are_sought_for_a_moment_only() -> None:
     outcome = tester.run(checked)
     assert process_time() - started < 2 * SLACK
     assert outcome.failed == 18
+
+
+def test_a_slip_among_hundreds_of_names_alike_is_still_known_and_only_the_first_are_told() -> None:
+    slips = ", ".join(f"channel_of_a_long_name_{i}_abdcef: 1" for i in (7, 42, *range(100, 140)))
+    text = alike(500, "at: {0}").replace("{a: 1}", f"{{{slips}}}")
+    hints = [one.hint for one in check_text(text, "x").report.problems if one.code == "E061"]
+    assert hints[:2] == [f"did you mean 'channel_of_a_long_name_{i}_abcdef'?" for i in (7, 42)]
+    assert len([one for one in hints if one]) == HINTS_MAX < len(hints)
