@@ -66,7 +66,7 @@ WANTED = {
     "parking": ["parking.occupied"],
     "structures": ["structure.tilt"],
 }
-OPEN = {"road level", "noise", "manholes"}  # no public register map has been found for one yet
+OPEN = {"road level", "manholes"}  # no public register map has been found for one yet
 
 
 def test_catalogue_covers_the_kinds_of_a_city() -> None:
