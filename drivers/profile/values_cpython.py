@@ -34,6 +34,8 @@ _TYPES_SHOWN = "bool u8 u16 u24 u32 u48 u64 s8… sm8 sm16 f16 f32 f64 bcd8…64
 _TYPES = [f"{base}{size}" for base in ("u", "s", "bcd", "sbcd") for size in (8, 16, 24, 32, 48, 64)]
 _TYPES += ["bool", "sm8", "sm16", "f16", "f32", "f64", "str8", "hex8"]
 
+_ONE = ("a ", "an ", "one ", "the ", "true ")  # how a phrase begins that names one thing
+
 
 class Bad:
     """Stands for a value that was reported: not there, and not to be complained about again."""
@@ -44,7 +46,8 @@ BAD = Bad()
 
 def wrong(node: Node, wanted: str, report: Report, hint: str = "") -> Any:
     """Report that a value is not what was wanted, and return BAD."""
-    report.add("E012", node, f"{wanted} is wanted here, not {node.shown}", hint)
+    verb = "is" if wanted.startswith(_ONE) else "are"
+    report.add("E012", node, f"{wanted} {verb} wanted here, not {node.shown}", hint)
     return BAD
 
 

@@ -84,6 +84,24 @@ def usual(channel: str) -> dict[str, Any]:
     return {}
 
 
+def id_of(name: str) -> str:
+    """Return the only well-known id with this title in Chinese or Japanese, "" if there is none."""
+    found = _ids().get(name, set())
+    return next(iter(found)) if len(found) == 1 else ""
+
+
+@cache
+def _ids() -> dict[str, set[str]]:
+    """Ids by their titles in languages from whose letters no id can be made."""
+    found: dict[str, set[str]] = {}
+    for channel, row in _vocabulary().items():
+        if "*" not in channel and "#" not in channel:
+            titles = _of_row(row)
+            for language in ("zh", "ja"):
+                found.setdefault(titles[language], set()).add(channel)
+    return found
+
+
 @cache
 def _vocabulary() -> dict[str, dict[str, Any]]:
     return rows("vocabulary.jsonl", "id")

@@ -56,6 +56,8 @@ def main(args: argparse.Namespace) -> int:
     if args.check:
         raise ConfigError("--check compares the pages of --all, not the page of one profile")
     path = given.file_of(args.file)
+    if path.suffix == ".cbor":
+        raise ConfigError(f"{path}: the compiled form, without titles and tests: name the YAML")
     subject = _subject(path)
     shown = page(subject, args.lang, path.name)
     made = shown.html(args.lang[0]) if args.html else shown.markdown()

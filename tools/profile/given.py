@@ -67,7 +67,7 @@ def file_of(word: str) -> Path:
 
 
 def _is_file(path: Path) -> bool:
-    return path.exists() or path.suffix in (".yaml", ".yml")
+    return path.exists() or path.suffix in (".yaml", ".yml", ".cbor")
 
 
 def _compiled(name: str, checked: Checked) -> Given:

@@ -157,6 +157,10 @@ def test_doc_of_what_is_not_there_or_broken_says_so(
     probe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["profile", "doc", "none.yaml"]) == 66
+    compiled = probe.with_suffix(".cbor")
+    compiled.write_bytes(bytes([0xA0]))
+    assert main(["profile", "doc", str(compiled)]) == 78
+    assert "the compiled form, without titles and tests" in capsys.readouterr().err
     probe.write_text("name: X")
     assert main(["profile", "doc", str(probe)]) == 78
     assert "E013" in capsys.readouterr().err

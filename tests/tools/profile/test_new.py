@@ -120,7 +120,7 @@ def test_new_without_a_frame_proposes_the_request_and_leaves_the_answer(
     assert {line >= place for _, line in errors("acme/wl200.yaml")} == {True}
     told = capsys.readouterr().out
     assert "columns taken for: Register = address, Name = name" in told
-    assert f"still to do: line {place + 2}: bytes in hex such as 01 03 0000 is wanted" in told
+    assert f"still to do: line {place + 2}: bytes in hex such as 01 03 0000 are wanted" in told
     assert "an error to mend" not in told
     assert told.endswith("next: tidegate profile check acme/wl200.yaml\n")
     # what the manual says, pasted, is all that was missing

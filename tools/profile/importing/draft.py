@@ -17,6 +17,7 @@ from drivers.profile.folded import CHANNELS_MAX
 from drivers.profile.image import BIT_TABLES
 from drivers.profile.names_cpython import ID_MAX
 from drivers.profile.sound import ADDRESS_MAX
+from drivers.profile.vocabulary_cpython import id_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -123,7 +124,7 @@ class Draft:
 
     def free_id(self, name: str) -> str:
         """Return an id made of `name`, with a number behind it if it is taken."""
-        wanted = identifier(name) or "value"
+        wanted = id_of(name) or identifier(name) or "value"
         found, number = wanted, 2
         while found in self._taken:
             tail = f"_{number}"

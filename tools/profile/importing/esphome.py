@@ -10,6 +10,7 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from drivers.profile.vocabulary_cpython import id_of
 from gateway.core.duration import milliseconds
 from gateway.core.errors import ConfigError
 from tools.profile.importing import formula, kinds
@@ -84,7 +85,7 @@ class _Reader:
 
     def item(self, section: str, item: Map) -> None:
         """Add one item's channel to the draft of its device."""
-        draft = self._draft(str(item.get("modbus_controller_id", "")))
+        draft = self._draft(self._controller(item))
         name = self._name(item)
         at, table, reason = self._place(item)
         if at is None:
@@ -98,7 +99,7 @@ class _Reader:
         self._every(item, keys, draft)
         entry = self._merged(section, keys, draft) or draft.add(name, keys, line_of(item))
         title = self._shown(item)
-        if title and not title.isascii():
+        if title and not title.isascii() and not id_of(title):
             entry.keys["title"] = title
         if entry.id and item.get("id"):
             self._names(item)[str(item["id"])] = entry.id
@@ -254,7 +255,8 @@ class _Reader:
         esphome = self._root.get("esphome")
         own = esphome if isinstance(esphome, Map) else Map()
         named = own.get("friendly_name") or own.get("name") or ""
-        draft.name = one_line(self._filled(named)).strip()
+        called = own.get("comment") or wanted.replace("_", " ").strip().capitalize()
+        draft.name = one_line(self._filled(named or called)).strip() or "ESPHome device"
         matching = [one for one in self._controllers if str(one.get("id", "")) == wanted]
         controller = (matching or self._controllers or [Map()])[0]
         unit = whole(self._filled(controller.get("address", "")))
@@ -272,12 +274,19 @@ class _Reader:
             draft.line(whole(said[0]), said[1], said[2], said[3])
 
     def _names(self, item: Map) -> dict[str, str]:
-        return self._ids.setdefault(str(item.get("modbus_controller_id", "")), {})
+        return self._ids.setdefault(self._controller(item), {})
+
+    def _controller(self, item: Map) -> str:
+        """The id of an item's device: ESPHome lets it be left out where there is only one."""
+        said = str(item.get("modbus_controller_id", ""))
+        if said or len(self._controllers) != 1:
+            return said
+        return str(self._controllers[0].get("id", ""))
 
     def _name(self, item: Map) -> str:
         bare = re.sub(r"\$\{?\w+\}?", " ", str(item.get("name") or "")).strip(" -_:")
         for tried in (bare, str(item.get("id", "")), self._filled(item.get("name", ""))):
-            if identifier(tried):
+            if id_of(tried) or identifier(tried):
                 return tried
         return f"register_{item.get('address', '')}"
 

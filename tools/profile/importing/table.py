@@ -12,6 +12,7 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from drivers.profile.vocabulary_cpython import id_of
 from gateway.core.errors import ConfigError
 from tools.profile.importing import kinds, terms, words
 from tools.profile.importing.draft import Draft, one_line
@@ -218,6 +219,10 @@ def _channel(line: int, row: dict[str, str], draft: Draft) -> None:
         name = name[: found.start()].strip()
     _meaning(line, row, keys, draft)
     _access(line, row, table, keys, draft)
+    bare = _IN_BRACKETS.sub("", name).strip()
+    if id_of(bare):  # its title is in the registry, in all languages
+        kinds.guess(draft.add(bare, keys, line))
+        return
     told = terms.english(name)
     entry = draft.add(told or f"register_{at}", keys, line)
     if not name.isascii() or len(name) > len(entry.id) + 12:

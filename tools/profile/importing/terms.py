@@ -328,6 +328,8 @@ GERMAN: dict[str, str] = {
     "durchfluss": "flow",
     "füllstand": "level",
     "pegel": "water_level",
+    "wasserstand": "water_level",
+    "wassertemperatur": "water_temperature",
     "windgeschwindigkeit": "wind_speed",
     "windrichtung": "wind_direction",
     "niederschlag": "rain",

@@ -311,3 +311,31 @@ def test_lambdas_of_one_formula(code: str, made: str) -> None:
 )
 def test_words_of_part_of_a_register_are_not_taken_for_words_of_all(code: str) -> None:
     assert formula.labels(code) == {}
+
+
+BARE = """\
+modbus_controller:
+  - id: rain_gauge
+sensor:
+  - platform: modbus_controller
+    name: 水温
+    register_type: holding
+    address: 1
+  - platform: modbus_controller
+    modbus_controller_id: rain_gauge
+    name: Tank
+    register_type: holding
+    address: 2
+"""
+
+
+def test_the_only_controller_has_the_items_that_name_none_and_names_the_device() -> None:
+    (draft,) = esphome.read(BARE, "x.yaml")
+    assert draft.name == "Rain gauge"
+    assert [entry.id for entry in draft.channels] == ["water_temperature", "tank"]
+    assert "title" not in draft.channels[0].keys
+    (draft,) = esphome.read(
+        BARE.replace("id: rain_gauge", "address: 3", 1).replace("rain_gauge", ""), "x"
+    )
+    assert draft.name == "ESPHome device"
+    assert len(draft.channels) == 2

@@ -184,3 +184,21 @@ def test_no_cell_makes_a_draft_that_has_an_error(rows: list[list[str]]) -> None:
     head = "Address\tName\tType\tScale\tUnit\tRemark\n1\tSure\tUINT16\t1\tV\t\n"
     draft = table.read((head + "\n".join(lines)).encode("utf-8", "replace"), "list.csv")
     profile(draft)
+
+
+def test_names_that_the_registries_know_become_their_ids() -> None:
+    names = ("水温", "水温(℃)", "気温", "濁度", "溶解氧", "Wassertemperatur", "水位", "某某值")
+    rows = "".join(f"{at},{name},u16\n" for at, name in enumerate(names))
+    draft = table.read(f"地址,名称,类型\n{rows}".encode(), "x.csv")
+    assert [entry.id for entry in draft.channels] == [
+        "water_temperature",
+        "water_temperature_2",
+        "air_temperature",
+        "turbidity",
+        "dissolved_oxygen",
+        "water_temperature_3",
+        "water_level",
+        "register_7",
+    ]
+    assert "title" not in draft.channels[0].keys
+    assert draft.channels[7].keys["title"] == "某某值"
