@@ -84,6 +84,11 @@ def usual(channel: str) -> dict[str, Any]:
     return {}
 
 
+def ids() -> list[str]:
+    """Return the well-known ids, patterns left out."""
+    return [one for one in _vocabulary() if "*" not in one and "#" not in one]
+
+
 def id_of(name: str) -> str:
     """Return the only well-known id with this title in Chinese or Japanese, "" if there is none."""
     found = _ids().get(name, set())
@@ -94,11 +99,10 @@ def id_of(name: str) -> str:
 def _ids() -> dict[str, set[str]]:
     """Ids by their titles in languages from whose letters no id can be made."""
     found: dict[str, set[str]] = {}
-    for channel, row in _vocabulary().items():
-        if "*" not in channel and "#" not in channel:
-            titles = _of_row(row)
-            for language in ("zh", "ja"):
-                found.setdefault(titles[language], set()).add(channel)
+    for channel in ids():
+        titles = _of_row(_vocabulary()[channel])
+        for language in ("zh", "ja"):
+            found.setdefault(titles[language], set()).add(channel)
     return found
 
 

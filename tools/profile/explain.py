@@ -29,7 +29,7 @@ examples:
   tidegate profile explain eastron/sdm630 voltage_l1   from the tests' bytes to the value
   tidegate profile explain probe.yaml                  one line for each channel
   tidegate profile explain type                        the types; likewise any key, such as order
-  tidegate profile explain E063                        a problem; likewise a kind or a unit
+  tidegate profile explain E063                        a problem; likewise a kind, a unit, an id
 """
 
 
@@ -73,7 +73,8 @@ def _word(word: str, as_json: bool) -> int:
         return OK
     hint = near(word, [*glossary.words(), *shipped()])
     raise ConfigError(
-        f"{word!r} is no profile, key, type, code, kind or unit" + (f": {hint}" if hint else "")
+        f"{word!r} is no profile, key, type, code, kind, unit, id, category or grade"
+        + (f": {hint}" if hint else "")
     )
 
 

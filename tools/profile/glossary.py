@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.profile import schema, schema_bus, units_cpython
+from drivers.profile import schema, schema_bus, units_cpython, vocabulary_cpython
 from drivers.profile.decode import ORDERS, TYPES, arrange, split_type
+from drivers.profile.vocabulary_cpython import LANGUAGES
 from gateway.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,18 +75,51 @@ FORMS: dict[str, str] = {
     "node": "keys of its own",
 }
 
+GRADES = {
+    "bronze": "no error; a test for every channel that is not hidden; 'docs' names the manual",
+    "silver": "bronze, no warning, a way to know the device, a test without a value, checked "
+    "against a manual or a device, titles in English and Chinese",
+    "gold": "silver, checked against a real device, and a test with a frame as on the wire",
+}
+
 
 def words() -> list[str]:
     """Return every word that can be explained."""
     keys = [key for _, table in _TABLES for key, _, _ in table]
     sized = [f"{base}{size}" for base, sizes in TYPES.items() for size in sizes if base != "bool"]
     registries = [*units_cpython.kinds(), *units_cpython.units()]
+    registries += [*schema.CATEGORIES, *vocabulary_cpython.ids(), *GRADES]
     return list(dict.fromkeys([*keys, *sized, "bool", *ORDERS, *schema.CODES, *registries]))
+
+
+def _category(word: str) -> list[str]:
+    if word not in schema.CATEGORIES:
+        return []
+    return [f"{word} (device category): what a profile's 'kind' says it is"]
+
+
+def _grade(word: str) -> list[str]:
+    return [f"{word} (grade): {GRADES[word]}"] if word in GRADES else []
+
+
+def _id(word: str) -> list[str]:
+    row = vocabulary_cpython.usual(word)
+    if not row:
+        return []
+    kind = row.get("kind", "")
+    titles = [vocabulary_cpython.title(word, kind, None, lang) for lang in LANGUAGES]
+    unit = row.get("unit") or units_cpython.kinds().get(kind, {}).get("unit", "")
+    told = [f"usually of kind {kind}"] if kind else []
+    told += [f"usually in {unit}"] if unit and unit != "/" else []
+    return [f"{word} (channel id): {'; '.join([', '.join(dict.fromkeys(titles)), *told])}"]
 
 
 def explain(word: str) -> list[str]:
     """Return what a word means, a line each; [] if it means nothing here."""
-    makers: tuple[Callable[[str], list[str]], ...] = (_code, _type, _order, _key, _kind, _unit)
+    makers: tuple[Callable[[str], list[str]], ...] = (
+        *(_code, _type, _order, _key, _kind, _unit),
+        *(_category, _id, _grade),
+    )
     return [line for make in makers for line in make(word)]
 
 
@@ -137,10 +171,13 @@ def _type(word: str) -> list[str]:
         return []
     if base in ("str", "hex"):
         return [f"{word}: {size} bytes; {_SIZES[base]}"]
-    return [f"{word}: {size} bit{'s' if size > 1 else ''}; {_SIZES[base]}{_span(base, size)}"]
+    ends = span(base, size)
+    told = f"; {ends[0]}..{ends[1]}" if ends else ""
+    return [f"{word}: {size} bit{'s' if size > 1 else ''}; {_SIZES[base]}{told}"]
 
 
-def _span(base: str, size: int) -> str:
+def span(base: str, size: int) -> tuple[int, int] | None:
+    """Return the lowest and highest whole number of a type, None if it holds no such."""
     spans = {
         "u": (0, (1 << size) - 1),
         "s": (-(1 << size - 1), (1 << size - 1) - 1),
@@ -148,7 +185,7 @@ def _span(base: str, size: int) -> str:
         "bcd": (0, 10 ** (size // 4) - 1),
         "sbcd": (1 - 8 * 10 ** (size // 4 - 1), 8 * 10 ** (size // 4 - 1) - 1),
     }
-    return "; {}..{}".format(*spans[base]) if base in spans else ""
+    return spans.get(base)
 
 
 def _kind(word: str) -> list[str]:

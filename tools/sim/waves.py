@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from drivers.profile import number
 from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
+from tools.profile.glossary import span
 from tools.profile.plausible import usual
 
 if TYPE_CHECKING:
@@ -100,13 +101,26 @@ def raw_value(place: Place, value: Any) -> Any:
             words = ", ".join(str(word) for word in channel.map.values())
             raise ConfigError(f"{place.id} is never {value!r}; it is one of {words}")
         return codes[0]
-    if channel.layout.base in ("str", "hex") or isinstance(value, (bool, str)):
+    layout = channel.layout
+    if layout.base in ("str", "hex") or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        raise ConfigError(f"{place.id} is a number, not {value!r}")
     shifted = number.minus(value, channel.offset)
     raw = None if shifted is None else number.over(shifted, channel.scale)
     if raw is None:
         raise ConfigError(f"{place.id} cannot be {value}")
-    return raw if channel.layout.base in ("f", "decimal") else round(float(raw))
+    if layout.base in ("f", "decimal"):
+        return raw
+    try:
+        layout.pattern(round(float(raw)))
+    except ConfigError:
+        ends = span(layout.base, layout.size) or (0, 1)
+        low, high = sorted(
+            float(end) * float(channel.scale) + float(channel.offset) for end in ends
+        )
+        raise ConfigError(f"{place.id} can be {low:.10g}..{high:.10g}, not {value}")
+    return round(float(raw))
 
 
 def place_of(device: Map, name: str, known: dict[str, Any]) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
 from tools.profile.console import Console, Teller, chosen, value_of
 from tools.sim.faults import Faults
+from tools.sim.sensors import sensor
 
 
 class Desk:
@@ -134,3 +136,24 @@ def test_simulate_and_try_refuse_a_bus_nobody_can_play(bus, why, tmp_path, capsy
     assert why in capsys.readouterr().err
     assert main(["profile", "try", str(path), "/dev/null"]) == 78
     assert "this version cannot try" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("abc", "level is a number, not 'abc'"),
+        ("1000000", "level can be -3267.8..3285.7, not 1000000"),
+        ("-1e9", "level can be -3267.8..3285.7, not"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_the_unit_of_the_channel(typed, why, tmp_path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "name: P\nmodbus: {}\n"
+        "channels: {level: {at: 0, type: s16, scale: 0.1, offset: 9, unit: m}}\n"
+        'tests: [{holding: {0: "0001"}, gives: {level: 9.1}}]\n'
+    )
+    played = sensor(path)
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        played.hold("level", value_of(typed))
+    played.hold("level", value_of("-3267.8"))

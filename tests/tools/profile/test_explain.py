@@ -288,3 +288,27 @@ def test_explain_of_what_there_is_not_guesses(
     gone = words[0] not in ("u17", "eastron/sdm63", "eastron/sdm630")
     assert main(["profile", "explain", *words]) == (66 if gone else 78)
     assert hint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("electricity_meter", "(device category)"),
+        (
+            "water_temperature",
+            "(channel id): Water temperature, 水温; usually in °C",
+        ),
+        ("silver", "silver (grade): bronze, no warning"),
+        ("dissolved_oxygen", "usually of kind wq.do"),
+    ],
+)
+def test_explain_knows_the_words_of_the_registries(
+    word: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", "explain", word]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_explain_corrects_a_slip_in_a_grade(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "explain", "sliver"]) == 78
+    assert "did you mean 'silver'?" in capsys.readouterr().err
