@@ -96,7 +96,8 @@ class Clock:
         later = _vouched([anchor for anchor in self.anchors if anchor.boot > boot], 1)
         # A clock that was never set, or is behind what is known, says nothing about the latest.
         now_ms = sent_ms if sent_ms >= max(low_ms, FLOOR_MS) else UNKNOWN_MS
-        return Stamp(low_ms, max(low_ms, min(later or [now_ms])), BOUNDED)
+        # Of what contradicts the earliest time, one clock was wrong: it bounds nothing.
+        return Stamp(low_ms, min([one for one in later if one >= low_ms] or [now_ms]), BOUNDED)
 
     def _last(self, boot: int) -> Anchor | None:
         for anchor in reversed(self.anchors):

@@ -35,6 +35,12 @@ def test_clock_that_is_wrong_at_sending_does_not_make_a_latest_time() -> None:
     assert Clock(1).wall(1, 5, 1000) == Stamp(0, UNKNOWN_MS, BOUNDED)
 
 
+def test_clock_that_was_behind_in_a_later_boot_bounds_nothing() -> None:
+    # Found by simulation: the latest time fell on the earliest, as if the moment were known.
+    known = [Anchor(1, 0, WALL, 0, NTP), Anchor(3, 0, WALL - 86_400_000, 60_000, RTC)]
+    assert Clock(4, known).wall(2, 5, WALL + 9) == Stamp(WALL, WALL + 9, BOUNDED)
+
+
 def test_clock_bounds_by_battery_clocks_only_where_nothing_better_is_known() -> None:
     # Found by simulation: a battery clock a day off moved the bounds of another boot.
     wrong = Anchor(1, 900, WALL + 86_400_000, 60_000, RTC)
