@@ -26,7 +26,7 @@ generated: $(VENV)/.dev
 
 # Before a release: its profiles, compiled, for every later release to read. Never written over.
 freeze: $(VENV)/.dev
-	$(BIN)/python -m tools.profile.freeze
+	$(BIN)/python -m tools.profile.proof.freeze
 
 # Goes on until Ctrl-C, or until it finds something; what it learned stays in build/fuzz.
 fuzz: $(VENV)/.dev

@@ -13,7 +13,7 @@ from drivers.profile.check_cpython import check_text
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
 from gateway.core.source_cpython import SIZE_MAX, load_source
-from tools.profile import tester
+from tools.profile.proof import tester
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

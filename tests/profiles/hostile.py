@@ -22,7 +22,7 @@ from drivers.profile.check_cpython import check_text
 from drivers.profile.folded import CHANNELS_MAX
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
-from tools.profile import tester
+from tools.profile.proof import tester
 
 if TYPE_CHECKING:
     from collections.abc import Callable

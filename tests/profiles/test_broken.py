@@ -16,7 +16,7 @@ from time import process_time
 import pytest
 
 from drivers.profile import schema
-from tools.profile import verify
+from tools.profile.proof import verify
 
 FOLDER = Path(__file__).parent / "broken"
 FILES = sorted(FOLDER.glob("*.yaml"))

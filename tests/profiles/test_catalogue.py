@@ -13,8 +13,8 @@ from drivers.profile.check_cpython import Checked, check_text
 from drivers.profile.model import Image, load
 from gateway.core import cbor
 from tests.test_portable import run as run_micropython
-from tools.profile import tester
-from tools.profile.exchange import picture
+from tools.profile.proof import tester
+from tools.profile.proof.exchange import picture
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 FILES = sorted(PROFILES.rglob("*.yaml"))

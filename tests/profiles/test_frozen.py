@@ -10,7 +10,7 @@ import pytest
 
 from drivers.profile.model import load
 from gateway import __version__
-from tools.profile import freeze
+from tools.profile.proof import freeze
 
 SETS = sorted(freeze.SETS.glob(f"*{freeze.SUFFIX}"))
 PROBE = """\

@@ -14,7 +14,7 @@ from drivers.profile.check_cpython import check_text
 from drivers.profile.names_cpython import HINTS_MAX
 from tests.house.rules import ROOT
 from tests.profiles.hostile import COMPILED, SOURCES, alike, lines, listed
-from tools.profile import tester
+from tools.profile.proof import tester
 
 if TYPE_CHECKING:
     from typing import Any

@@ -14,7 +14,7 @@ import serial
 
 from drivers.profile.check_cpython import check_text
 from drivers.profile.compile_cpython import find
-from tools.profile import tester
+from tools.profile.proof import tester
 from tools.sim.process import Process, Stage, free_port
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.errors import ConfigError
 from tools.bench.mutate import mutants
-from tools.profile import tester
-from tools.profile.diagnose import first
-from tools.profile.poll_once import ModbusLook
-from tools.profile.variants import ADDRESS, ORDER, SCALE
+from tools.profile.causes.diagnose import first
+from tools.profile.causes.variants import ADDRESS, ORDER, SCALE
+from tools.profile.live.poll_once import ModbusLook
+from tools.profile.proof import tester
 from tools.sim.sensors import SensorSlave, sensor_of
 
 if TYPE_CHECKING:

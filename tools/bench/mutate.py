@@ -13,7 +13,7 @@ from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.record import Record
 from gateway.core.source_cpython import MAP, SCALAR
-from tools.profile.variants import ADDRESS, ORDER, SCALE, Variant, is_number, orders
+from tools.profile.causes.variants import ADDRESS, ORDER, SCALE, Variant, is_number, orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

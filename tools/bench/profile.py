@@ -14,7 +14,7 @@ from pathlib import Path
 from drivers.profile import units_cpython
 from drivers.profile.check_cpython import check_text
 from gateway.core import cbor
-from tools.profile import tester
+from tools.profile.proof import tester
 
 RUNS = 5
 CHANNELS = 300

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 NO_INPUT = 66  # EX_NOINPUT of sysexits.h
-# verb: (module with `arguments` and `main`, one line of help)
+# verb: (module of this package with `arguments` and `main`, one line of help)
 VERBS = {
-    "check": ("tools.profile.verify", "everything there is to say: form, units, tests"),
-    "test": ("tools.profile.verify", "only run the tests"),
-    "simulate": ("tools.profile.simulate", "play the profile's device on a pty or a TCP port"),
-    "try": ("tools.profile.try_", "look once at a real device through the profile"),
-    "compile": ("tools.profile.compile", "write the CBOR that a gateway loads"),
-    "import": ("tools.profile.importing.cli", "drafts from what others wrote: SunSpec, evcc …"),
-    "schema": ("tools.profile.schema", "the JSON Schema by which an editor completes and checks"),
-    "diff": ("tools.profile.diff", "what the platform will see of a change, and its version"),
-    "explain": ("tools.profile.explain", "from bytes to value, step by step; or what a word means"),
-    "doc": ("tools.profile.doc", "a page for each profile, and the catalogue of all"),
-    "new": ("tools.profile.new", "a draft from a register table, or from questions"),
+    "new": ("writing.new", "a draft from a register table, or from questions"),
+    "import": ("importing.cli", "drafts from what others wrote: SunSpec, evcc …"),
+    "check": ("proof.verify", "everything there is to say: form, units, tests"),
+    "test": ("proof.verify", "only run the tests"),
+    "explain": ("telling.explain", "from bytes to value, step by step; or what a word means"),
+    "simulate": ("live.simulate", "play the profile's device on a pty or a TCP port"),
+    "try": ("live.try_", "look once at a real device through the profile"),
+    "diff": ("telling.diff", "what the platform will see of a change, and its version"),
+    "doc": ("telling.doc", "a page for each profile, and the catalogue of all"),
+    "schema": ("writing.schema", "the JSON Schema by which an editor completes and checks"),
+    "compile": ("writing.compile", "write the CBOR that a gateway loads"),
 }
 
 
@@ -64,7 +64,7 @@ class _VerbParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Declare the arguments of the verb, then read them."""
-        module = importlib.import_module(self._module)
+        module = importlib.import_module(f"tools.profile.{self._module}")
         module.arguments(self)
         self.set_defaults(carry_out=module.main)
         found, strange = super().parse_known_args(args, namespace)

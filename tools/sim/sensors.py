@@ -21,7 +21,7 @@ from drivers.profile.slot import NEVER, ONCE
 from gateway.core import cbor
 from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
-from tools.profile.exchange import picture
+from tools.profile.proof.exchange import picture
 from tools.sim.modbus import Slave
 from tools.sim.waves import STEP_S, Wave, is_number, legal, place_of, raw_value
 

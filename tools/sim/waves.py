@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from drivers.profile import number
 from gateway.core.errors import ConfigError
 from gateway.core.reading import GOOD
-from tools.profile.glossary import span
-from tools.profile.plausible import usual
+from tools.profile.causes.plausible import usual
+from tools.profile.telling.glossary import span
 
 if TYPE_CHECKING:
     from collections.abc import Callable

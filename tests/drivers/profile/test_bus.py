@@ -12,7 +12,7 @@ from drivers.profile.check_cpython import Checked, check_text
 from drivers.profile.model import load
 from drivers.protocol import checksum
 from gateway.core import cbor
-from tools.profile import tester
+from tools.profile.proof import tester
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.yaml"))
 RECEIVED = "tests: [{received: 01 02 03 04, gives: {a: 1}}]\n"

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.profile import schema, schema_bus
 from drivers.profile.check_cpython import Checked, check_text
-from tools.profile import tester
+from tools.profile.proof import tester
 
 if TYPE_CHECKING:
     from gateway.core.report_cpython import Problem
@@ -325,8 +325,8 @@ def test_names_in_groups_mean_the_siblings_first() -> None:
 
 
 def test_code_table_holds_exactly_what_the_checker_can_say() -> None:
-    sources = [ROOT / "tools/profile/tester.py", ROOT / "tools/profile/exchange.py"]
-    sources += [ROOT / "tools/profile/verify.py", ROOT / "tools/profile/order_doubt.py"]
+    sources = [ROOT / "tools/profile/proof/tester.py", ROOT / "tools/profile/proof/exchange.py"]
+    sources += [ROOT / "tools/profile/proof/verify.py", ROOT / "tools/profile/proof/order_doubt.py"]
     sources += [ROOT / "gateway/core/source_cpython.py"]
     sources += (ROOT / "drivers/profile").glob("*_cpython.py")
     used = set()

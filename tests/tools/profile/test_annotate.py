@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from drivers.profile.check_cpython import check_text
 from gateway.core import cbor
-from tools.profile.annotate import example
 from tools.profile.given import Given
+from tools.profile.telling.annotate import example
 
 ALTERNATIVES = """\
 name: Probe

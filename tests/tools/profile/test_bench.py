@@ -8,7 +8,7 @@ from drivers.profile.check_cpython import check_text
 from drivers.profile.model import load
 from gateway.core import cbor
 from tools.bench import profile
-from tools.profile import tester
+from tools.profile.proof import tester
 
 
 def test_bench_checks_a_profile_of_three_hundred_channels_within_its_budget() -> None:

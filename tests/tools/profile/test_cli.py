@@ -256,7 +256,7 @@ def test_the_help_of_each_verb_has_examples_that_its_parser_takes(
     told = re.sub(r" *\\\n *", " ", told)
     examples = re.findall(rf"^  tidegate profile {verb} (.+)$", told, re.M)
     assert examples
-    module = importlib.import_module(VERBS[verb][0])
+    module = importlib.import_module(f"tools.profile.{VERBS[verb][0]}")
     for example in examples:
         words = shlex.split(re.split(r"(?:^| )[|>] | {2,}", example)[0])
         parser = argparse.ArgumentParser(exit_on_error=False)

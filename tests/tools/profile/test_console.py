@@ -10,7 +10,7 @@ import pytest
 from gateway.__main__ import main
 from gateway.core.decimal import parse
 from gateway.core.errors import ConfigError
-from tools.profile.console import Console, Teller, chosen, value_of
+from tools.profile.live.console import Console, Teller, chosen, value_of
 from tools.sim.faults import Faults
 from tools.sim.sensors import sensor
 

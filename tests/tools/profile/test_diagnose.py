@@ -10,7 +10,7 @@ from drivers.profile.check_cpython import check_text
 from drivers.profile.compile_cpython import find
 from tools.bench.mutants import KINDS, NAMED, TEST, TRY, UNNOTICED, Tally, count
 from tools.bench.mutate import mutants
-from tools.profile import tester
+from tools.profile.proof import tester
 
 METER = """name: Meter
 modbus: {{in: input, type: f32}}

@@ -11,8 +11,8 @@ import pytest
 from drivers.profile.check_cpython import check_text
 from gateway.__main__ import main
 from gateway.core import cbor
-from tools.profile.compare import Comparison, compare
 from tools.profile.given import Given, find
+from tools.profile.telling.compare import Comparison, compare
 
 OLD = """\
 name: Probe

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from tools.profile import catalogue, doc
-from tools.profile.annotate import example
 from tools.profile.given import find
-from tools.profile.page import Subject
+from tools.profile.telling import catalogue, doc
+from tools.profile.telling.annotate import example
+from tools.profile.telling.page import Subject
 
 PROBE = """\
 # Source: Acme, "WL200 manual", page 7;

@@ -12,10 +12,10 @@ from drivers.profile import schema
 from drivers.profile.form_cpython import FORMS
 from gateway.__main__ import main
 from gateway.core.report_cpython import Report
-from tools.profile import glossary
-from tools.profile.exchange import picture
 from tools.profile.given import find
-from tools.profile.trace import traces
+from tools.profile.proof.exchange import picture
+from tools.profile.telling import glossary
+from tools.profile.telling.trace import traces
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "tests/drivers/profile/examples").glob("*.yaml"))  # of every bus

@@ -6,8 +6,8 @@ import pytest
 
 from drivers.profile.check_cpython import check_text
 from gateway.core import cbor
-from tools.profile.compare import compare
 from tools.profile.given import Given
+from tools.profile.telling.compare import compare
 
 PROBE = """\
 name: Probe

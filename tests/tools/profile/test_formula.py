@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drivers.profile.check_cpython import check_text
 from drivers.profile.expr_cpython import BadExpression, compile_text
 from gateway.core.decimal import decimal
-from tools.profile.formula import infix
+from tools.profile.telling.formula import infix
 
 FILES = sorted((Path(__file__).resolve().parents[3] / "profiles").glob("*/*.yaml"))
 WRITTEN = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from drivers.profile.check_cpython import check_text
-from tools.profile import tester
-from tools.profile.grade import Grade, grade
+from tools.profile.proof import tester
+from tools.profile.proof.grade import Grade, grade
 
 GOLD = """\
 name: Probe

@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.profile.markup import (
+from tools.profile.telling.markup import (
     Code,
     Heading,
     Items,

@@ -13,8 +13,8 @@ from drivers.profile import schema
 from drivers.profile.check_cpython import check_text
 from gateway.__main__ import main
 from tests.tools.profile.test_schema import problems
-from tools.profile import tester
-from tools.profile.questions import Answers, asked, checked
+from tools.profile.proof import tester
+from tools.profile.writing.questions import Answers, asked, checked
 
 TABLES = {
     "en": """\

@@ -10,8 +10,8 @@ from drivers.profile.model import load
 from drivers.profile.units_cpython import kinds
 from gateway.core import cbor
 from gateway.core.reading import REFUSED
-from tools.profile import plausible
-from tools.profile.doubt import SOUGHT_MAX, doubts
+from tools.profile.causes import plausible
+from tools.profile.causes.doubt import SOUGHT_MAX, doubts
 
 TESTS = 'tests: [{holding: {0: "0000"}, gives: nothing}]\n'
 

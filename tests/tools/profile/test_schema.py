@@ -15,7 +15,7 @@ from drivers.profile import schema as grammar
 from drivers.profile.check_cpython import check_text
 from gateway.__main__ import main
 from gateway.core.source_cpython import MAP, SCALAR, Node, load_source, read_source
-from tools.profile import schema
+from tools.profile.writing import schema
 
 PROFILES = schema.FILE.parent
 FILES = sorted(PROFILES.glob("*/*.yaml"))

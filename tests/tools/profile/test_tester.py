@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drivers.profile.check_cpython import check_text
-from tools.profile import tester
+from tools.profile.proof import tester
 
 RELAY = """\
 name: Relay

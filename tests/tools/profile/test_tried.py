@@ -15,12 +15,13 @@ from drivers.protocol import pdu
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError, NoReply
 from tests.support import virtual
-from tools.profile import tester, tried
-from tools.profile.listen import FrameLook
-from tools.profile.look import Look
-from tools.profile.poll_once import ModbusLook
-from tools.profile.port import Port, Wiring
-from tools.profile.try_ import units_of
+from tools.profile.live import tried
+from tools.profile.live.listen import FrameLook
+from tools.profile.live.look import Look
+from tools.profile.live.poll_once import ModbusLook
+from tools.profile.live.port import Port, Wiring
+from tools.profile.live.try_ import units_of
+from tools.profile.proof import tester
 from tools.sim.frames import FrameSensor
 from tools.sim.modbus import Slave
 from tools.sim.sensors import SensorSlave, sensor

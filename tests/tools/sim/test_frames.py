@@ -82,7 +82,7 @@ def test_frame_sensor_holds_what_is_set_and_says_what_cannot_be() -> None:
     sensor.hold("pm2_5", parse("99.9"))
     for second in (0.0, 77.0, 700.0):
         assert float(values(sensor, "", second)["pm2_5"]) == 99.9
-    with pytest.raises(ConfigError, match="pm10 can be 0..6553.5, not 1000000"):
+    with pytest.raises(ConfigError, match=r"pm10 can be 0..6553.5, not 1000000"):
         sensor.hold("pm10", 10**6)
     with pytest.raises(ConfigError, match="no channel 'pm1'"):
         sensor.hold("pm1", 1)

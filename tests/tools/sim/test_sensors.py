@@ -171,7 +171,7 @@ def test_sensor_holds_a_value_that_is_set_and_says_what_cannot_be(file: Path) ->
     assert words(slave, 50, 4) == b"B2" + bytes(6)
     with pytest.raises(ConfigError, match="no channel 'levle'"):
         one.hold("levle", 1)
-    with pytest.raises(ConfigError, match="level can be -2147483.648..2147483.647, not"):
+    with pytest.raises(ConfigError, match=r"level can be -2147483.648..2147483.647, not"):
         one.hold("level", 10**9)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drivers.profile.check_cpython import check_text
-from tools.profile import tester
 from tools.profile.importing import formats, write
+from tools.profile.proof import tester
 
 if TYPE_CHECKING:
     from tools.profile.importing.draft import Draft

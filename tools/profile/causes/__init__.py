@@ -1,0 +1,1 @@
+"""Why a value looks wrong: other orders, neighbours and scales, and which looks right."""

@@ -1,0 +1,1 @@
+"""A profile with a device behind it, played or real."""

@@ -1,0 +1,1 @@
+"""Whether a profile is right: its check, its tests, its grade, and that it stays so."""
