@@ -14,7 +14,7 @@ from drivers.profile.check_cpython import check_text
 from gateway.__main__ import main
 from tests.tools.profile.test_schema import problems
 from tools.profile.proof import tester
-from tools.profile.writing.questions import Answers, asked, checked
+from tools.profile.writing.questions import Answers, asked, checked, frames
 
 TABLES = {
     "en": """\
@@ -231,11 +231,12 @@ def test_new_asks_again_on_a_terminal_and_says_why() -> None:
         DUST.replace("air_quality\n2m", "Air Quality\nair_quality\noften\n2m").splitlines()
     )
     objections: list[str] = []
-    draft, frames = asked(Answers(lambda _: next(lines, ""), objections.append))
+    answers = Answers(lambda _: next(lines, ""), objections.append)
+    draft = asked(answers)
     assert (draft.kind, draft.every) == ("air_quality", "2m")
     assert len(objections) == 2
     assert "a word of small letters" in objections[0]
-    assert len(frames) == 1
+    assert len(frames(answers, lambda _: "")) == 1
 
 
 def test_new_ends_at_a_wrong_answer_of_a_script(
@@ -315,7 +316,7 @@ def test_new_asks_again_for_an_id_that_cannot_be_or_is_taken() -> None:
     channel = ["2", "u16", "", "µg/m³"]
     lines = [*DUST.splitlines()[:16], "PM 1", "pm1", *channel, "pm1", "pm2_5", *channel]
     given, objections = iter(lines), list[str]()
-    draft, _ = asked(Answers(lambda _: next(given, ""), objections.append))
+    draft = asked(Answers(lambda _: next(given, ""), objections.append))
     assert [one.id for one in draft.channels] == ["pm1", "pm2_5"]
     assert "'PM 1' is no channel id" in objections[0]
     assert objections[1:] == ["there is a channel 'pm1' already"]
@@ -328,5 +329,30 @@ def test_new_asks_nothing_more_once_the_answers_have_ended() -> None:
         prompts.append(prompt)
         raise EOFError
 
-    draft, frames = asked(Answers(ask, print))
-    assert (len(prompts), draft.channels, frames) == (1, [], [])
+    answers = Answers(ask, print)
+    draft = asked(answers)
+    found = frames(answers, lambda _: "")
+    assert (len(prompts), draft.channels, found) == (1, [], [])
+
+
+def test_new_refuses_a_pasted_frame_with_a_wrong_sum_at_once_and_asks_again(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = DUST.splitlines()[-1]
+    lines = iter([*DUST.splitlines()[:-1], right.replace("0238", "0239"), "", right, "", ""])
+    monkeypatch.setattr("builtins.input", lambda _: next(lines))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert new("plan/dust.yaml") == 0
+    assert "the check sum is 0239, these bytes have 0238" in capsys.readouterr().out
+    assert errors("plan/dust.yaml") == []
+    assert "gives: {pm1: 4, pm2_5: 7}" in Path("plan/dust.yaml").read_text()
+
+
+def test_new_tells_a_script_what_is_wrong_with_its_frame(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("answers.txt").write_text(DUST.replace("0238", "0239"))
+    assert new("plan/dust.yaml", "--answers", "answers.txt") == 78
+    said = capsys.readouterr().err
+    assert said.startswith("tidegate: the check sum is 0239, these bytes have 0238")
+    assert not Path("plan").exists()

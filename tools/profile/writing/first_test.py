@@ -6,6 +6,7 @@ with the manual.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from drivers.profile.model import load
 from drivers.protocol import pdu, rtu
 from gateway.core import cbor
 from gateway.core.errors import ConfigError
-from gateway.core.report_cpython import Report
+from gateway.core.report_cpython import ERROR, Report
 from tools.profile.causes.diagnose import shown
 from tools.profile.importing.write import COLUMNS_MAX, scalar
 from tools.profile.proof.exchange import picture
@@ -57,6 +58,27 @@ def lines(head: str, name: str, frames: list[list[str]]) -> list[str]:
         if len(found[-1]) > COLUMNS_MAX:
             found[-1:] = ["    gives:", *(f"      {value}" for value in given)]
     return found
+
+
+def require(head: str, name: str) -> None:
+    """Raise ConfigError if the draft `head` has an error of its own."""
+    _checked(head, name, [[_no_registers(head), _NOTHING]])
+
+
+def objection(head: str, name: str, frame: list[str]) -> str:
+    """Return what is wrong with a frame for the draft `head`, which is sound; "" if nothing is."""
+    checked = check_text(_with_tests(head, [_frame(frame, "nothing")]), name)
+    wrong = checked.report
+    if not wrong.errors:
+        wrong = Report(name, "")
+        # A test that expects nothing would let a wrong sum pass.
+        checked.cases[0].gives_nothing = False
+        with contextlib.suppress(ConfigError):  # it is in the report
+            _given(checked.cases[0], _profile(checked), checked, wrong)
+    first = next((one for one in wrong.problems if one.severity == ERROR), None)
+    if first is None:
+        return ""
+    return f"{first.message} ({first.hint})" if first.hint else first.message
 
 
 def _frame(frame: list[str], gives: str) -> list[str]:

@@ -78,14 +78,11 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.file}: is there already; --force writes over it")
     if any(len(frame) > 2 for frame in args.frame):
         raise ConfigError("--frame takes a request and its answer, each in quotes")
-    frames: list[list[str]] = []
-    if args.table:
-        draft = _from_table(args.table)
-    else:
-        draft, frames = questions.asked(_answers(args.answers))
+    answers = None if args.table else _answers(args.answers)
+    draft = questions.asked(answers) if answers else _from_table(args.table)
     _complete(draft, args)
     guessed = _guess_kinds(draft)
-    frames += args.frame
+    frames = [*_asked_frames(answers, draft, args.file), *args.frame]
     text = _text(draft, args.file, frames)
     args.file.parent.mkdir(parents=True, exist_ok=True)
     args.file.write_text(text, encoding="utf-8")
@@ -156,6 +153,23 @@ def _guess_kinds(draft: Draft) -> dict[str, str]:
 
 def _text(draft: Draft, file: Path, frames: list[list[str]]) -> str:
     """The draft with a remark for each key, the tests begun, and where it comes from on top."""
+    head = _head(draft)
+    if frames:
+        head = head.replace("\nverified: none\n", "\nverified: manual\n")
+    tests = first_test.lines(head, str(file), frames)
+    return remarked(head + "\n".join(tests) + "\n")
+
+
+def _asked_frames(answers: questions.Answers | None, draft: Draft, file: Path) -> list[list[str]]:
+    """Ask for frames, of which each must fit the draft."""
+    if answers is None:
+        return []
+    head = _head(draft)
+    first_test.require(head, str(file))  # what is wrong with the draft is not said of each frame
+    return questions.frames(answers, lambda frame: first_test.objection(head, str(file), frame))
+
+
+def _head(draft: Draft) -> str:
     kept = [
         line
         for line in write.text(draft).rstrip("\n").split("\n")
@@ -163,11 +177,7 @@ def _text(draft: Draft, file: Path, frames: list[list[str]]) -> str:
     ]
     source = f"register list {one_line(draft.source)}" if draft.columns else "typed in"
     kept.insert(2, f"# Source: {source}; name the manual here once it was compared.")
-    if frames:
-        kept[kept.index("verified: none")] = "verified: manual"
-    head = "\n".join(kept) + "\n"
-    tests = first_test.lines(head, str(file), frames)
-    return remarked(head + "\n".join(tests) + "\n")
+    return "\n".join(kept) + "\n"
 
 
 def _told(

@@ -98,8 +98,8 @@ def checked(key: str, form: str, answer: str) -> Any:
     return _plain(node, word in _VALUES)
 
 
-def asked(answers: Answers) -> tuple[Draft, list[list[str]]]:
-    """Return a draft made of the answers, and the frames that were pasted."""
+def asked(answers: Answers) -> Draft:
+    """Return a draft made of the answers; its frames are asked for when it is complete."""
     draft = Draft("answers")
     for key, form, purpose in _rows(schema.PROFILE, _PROFILE):
         value = answers.value(key, form, purpose)
@@ -114,7 +114,27 @@ def asked(answers: Answers) -> tuple[Draft, list[list[str]]]:
             draft.bus[key] = value
     while _channel(answers, draft):
         pass
-    return draft, _frames(answers)
+    return draft
+
+
+def frames(answers: Answers, objection: Callable[[list[str]], str]) -> list[list[str]]:
+    """Return the frames that were pasted: request and answer, or a frame alone.
+
+    `objection` says what is wrong with one, "" if nothing is: then it is asked for again.
+    """
+    found: list[list[str]] = []
+    while len(found) < _FRAMES_MAX:
+        sent = answers.line("request as on the wire (empty if there is none): ")
+        received = answers.line("what the device sends (empty if that was the last): ")
+        if not received:
+            break
+        frame = [sent, received] if sent else [received]
+        wrong = objection(frame)
+        if wrong:
+            answers.object(ConfigError(wrong))
+        else:
+            found.append(frame)
+    return found
 
 
 def _channel(answers: Answers, draft: Draft) -> bool:
@@ -152,17 +172,6 @@ def _require_id(name: str) -> None:
     if key is None or pattern(key, source.report) is None:
         source.report.require()
         raise ConfigError(f"{name!r} is no channel id")
-
-
-def _frames(answers: Answers) -> list[list[str]]:
-    found: list[list[str]] = []
-    while len(found) < _FRAMES_MAX:
-        sent = answers.line("request as on the wire (empty if there is none): ")
-        received = answers.line("what the device sends (empty if that was the last): ")
-        if not received:
-            break
-        found.append([sent, received] if sent else [received])
-    return found
 
 
 def _rows(table: Table, keys: tuple[str, ...]) -> list[tuple[str, str, str]]:
