@@ -80,6 +80,8 @@ def plan(seed: int, hours: float) -> list[Act]:
     wild_s = max(0, int(hours * 3600) - QUIET_S)
     every_s = dice.choice((60, 200, 600, 1800))  # storms, and days when little happens
     acts = []
+    if dice.random() < 0.3 and wild_s:  # an island: nothing can be delivered until the end
+        acts.append(Act(0, "broker-gone", wild_s, dice.getrandbits(24)))
     at_s = dice.randint(0, every_s)
     while kinds and at_s < wild_s:
         kind = dice.choices(kinds, weights)[0]

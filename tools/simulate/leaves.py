@@ -35,6 +35,7 @@ EPOCH_MS = 1_800_000_000_000  # the wall clock when a world begins
 DAY_MS = 86_400_000
 RTC_ERROR_MS = 60_000
 WATCHDOG_MS = 60_000  # not fed for so long, the agent is killed
+POLL_MS_MAX = 30_000  # the longest poll of a device whose every request times out
 EVENTS_SLACK = 200  # beside acknowledgements: answers of one window, each a few
 
 
@@ -90,7 +91,7 @@ class Leaves:
             return None
         if faults.on("clock-step"):
             if self.buffer:
-                self._world.ledger.wrong_clocks.add((self._world.ledger.card, self.buffer.boot))
+                self._world.ledger.wrong_clocks.add(self._world.ledger.card)
             return self.wall_ms(), RTC_ERROR_MS, RTC
         return self.wall_ms(), 1, NTP
 
@@ -137,16 +138,21 @@ class Leaves:
     def _check_bounds(self) -> None:
         buffer, world = self.buffer, self._world
         assert buffer is not None
+        if isinstance(buffer._store, Store):
+            books = buffer._store.books
+            if len(books.notes) > NOTES_MAX:
+                world.broken(f"{len(books.notes)} notes, {NOTES_MAX} may be kept")
+            if len(books.notes) >= books._notes_max:
+                # From here on the oldest notes are forgotten, and the accounts are not exact.
+                world.ledger.forgetful.add(world.ledger.card)
         counts = buffer.counts()
-        if unaccounted(counts):
+        if unaccounted(counts) and world.ledger.card not in world.ledger.forgetful:
             world.broken(f"the accounts do not add up: {counts}")
         if min(counts[name] for name in ("sampled", "delivered", "gaps", "buffered")) < 0:
             world.broken(f"less than nothing: {counts}")
         waiting = buffer._queued + buffer._flying
         if waiting > READINGS_MAX:
             world.broken(f"{waiting} readings wait in RAM, {READINGS_MAX} may")
-        if isinstance(buffer._store, Store) and len(buffer._store.books.notes) > NOTES_MAX:
-            world.broken(f"{len(buffer._store.books.notes)} notes, {NOTES_MAX} may be kept")
         uplink = self.ear._uplink if self.ear else None
         if uplink and len(uplink._events) > EVENTS_MAX + EVENTS_SLACK:
             world.broken(f"{len(uplink._events)} events wait for the session")
@@ -165,9 +171,14 @@ class Listener:
             setattr(buffer, name, getattr(self, name))
 
     def add(self, ring: str, readings: list[Reading]) -> None:
+        world = self._world
         for one in readings:
-            self._world.sampled(one)
-            self._world.ledger.took(self._buffer.boot, ring, one, self._boot_ms + one.at_ms)
+            true_ms = self._boot_ms + one.at_ms
+            age_ms = EPOCH_MS + world.now_ms - true_ms
+            if not 0 <= age_ms <= POLL_MS_MAX:
+                world.broken(f"{one.point} is of {age_ms} ms ago when it is taken")
+            world.sampled(one)
+            world.ledger.took(self._buffer.boot, ring, one, true_ms)
         self._add(ring, readings)
 
     async def commit(self, telemetry: bool = True) -> None:

@@ -63,9 +63,11 @@ class Ledger:
         self.handed: dict[tuple[bytes, int], Taken | Gap] = {}
         self.stored: dict[bytes, dict[int, Taken | Gap]] = {}
         self.gaps: dict[bytes, set[Gap]] = {}
-        self.wrong_clocks: set[tuple[int, int]] = set()  # (card, boot): nobody can bound these
+        self.wrong_clocks: set[int] = set()  # cards on which a wrong clock bounds readings
+        self.forgetful: set[int] = set()  # cards with so many open gaps that books forgot some
         self._broken = broken
-        self._known: dict[tuple[int, int, str, int], Taken] = {}
+        self._known: dict[tuple[int, bool, int, str, int], Taken] = {}
+        self._began_durable = True
         self._boots: set[tuple[int, int]] = set()
         self._done = dict.fromkeys(RINGS, 0)
 
@@ -75,8 +77,10 @@ class Ledger:
             self._broken(f"boot count {boot} was used before")
         if durable:
             self._boots.add((self.card, boot))
-        # In RAM nothing counts boots: what was taken under this number has other logs.
-        self._known = {key: one for key, one in self._known.items() if key[:2] != (self.card, boot)}
+        # Without a card nothing counts boots: such a life has logs, and readings, of its own.
+        self._began_durable = durable
+        if not durable:
+            self._known = {key: one for key, one in self._known.items() if key[1]}
 
     def opened(self, ring: str, log: bytes) -> None:
         """The log of `ring` on the card must be the one it always had."""
@@ -100,7 +104,7 @@ class Ledger:
 
     def took(self, boot: int, ring: str, one: Reading, true_ms: int) -> None:
         """The buffer was given a reading."""
-        key = self.card, boot, one.point, one.at_ms
+        key = self.card, self._began_durable, boot, one.point, one.at_ms
         found = Taken(len(self.taken[ring]), self.card, boot, ring, one, true_ms)
         if key in self._known:
             self._broken(f"counted twice: {found}")
@@ -127,7 +131,8 @@ class Ledger:
                 # A reading that was rejected becomes a gap under its own number.
                 self.handed[batch.log_id, seq] = item
                 continue
-            found = self._known.get((self.card, batch.boot, item.point, item.at_ms))
+            key = self.card, self._began_durable, batch.boot, item.point, item.at_ms
+            found = self._known.get(key)
             if found is None or (found.value, found.quality) != (item.value, item.quality):
                 self._broken(f"{batch.ring} {seq}: nobody ever sampled {item!r}")
                 return
@@ -172,7 +177,7 @@ class Ledger:
             low_ms, high_ms = low_ms - CLOCK_MS, low_ms + CLOCK_MS
         elif item.uptime_ms != known.at_ms:
             self._broken(f"{known} says it came {item.uptime_ms} ms after boot: {known.at_ms}")
-        elif (known.card, known.boot) in self.wrong_clocks:
+        elif known.card in self.wrong_clocks:
             return
         if not low_ms <= known.true_ms <= high_ms:
             self._broken(f"{known} is told to be of {low_ms}..{high_ms}")
@@ -205,7 +210,7 @@ class Ledger:
         before, highest = 0, -1
         for seq in sorted(kept):
             one = kept[seq]
-            if card == self.card and seq > before + 1:
+            if card == self.card and seq > before + 1 and card not in self.forgetful:
                 self._check_hole(ring, before + 1, seq - 1, numbered)
             before = seq
             if isinstance(one, Taken):
@@ -234,7 +239,7 @@ class Ledger:
         """Return how many of `missing` must be among the `dropped`, which have no number."""
         told = sum(count for first, last, count in numbered if first < high and last > low)
         left = max(0, len(missing) - told)
-        if left > dropped:
+        if left > dropped and self.card not in self.forgetful:
             self._broken(f"durable and lost without a word, {left} like {missing[0]}")
         return left
 
@@ -257,4 +262,5 @@ class Ledger:
             "stored": sum(one.stored for one in every),
             "gaps": sum(gap.count for gap in gaps),
             "alarms": len(self.taken[CRIT]),
+            "forgetful": len(self.forgetful),
         }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STILL_MAX = 20_000  # turns within one moment: far more than all that can be due at once
 END_MS = 600_000  # for cancelled tasks to end, in virtual time; none waits for so long
 
 
@@ -25,6 +26,10 @@ class _Selector(selectors.SelectSelector):
         loop.turns += 1
         if loop.turns == loop.strike_at:
             loop.strike()
+        loop.still = 0 if timeout else loop.still + 1
+        if loop.still > STILL_MAX:
+            loop.still = 0
+            loop.spun()
         if timeout is None and not loop.stopping:
             raise RuntimeError("nothing is left that could ever happen")
         if timeout:
@@ -33,7 +38,10 @@ class _Selector(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in virtual time from `start_s` on; `strike` is called at turn `strike_at`."""
+    """An event loop in virtual time from `start_s` on.
+
+    `strike` is called at turn `strike_at`, `spun` if turn follows turn and time stands still.
+    """
 
     def __init__(self, start_s: float) -> None:
         selector = _Selector()
@@ -41,6 +49,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.now_s = start_s
         self.turns = 0
         self.strike_at = 0
+        self.still = 0  # turns since time went on
+        self.spun: Callable[[], None] = self.stop
         self.strike: Callable[[], None] = self.stop
         super().__init__(selector)
         # Whatever ends a task here is looked at by the world, not by a log.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core.reading import RINGS, Gap
+from gateway.core.reading import Gap
 from gateway.uplink import topics
 from tools.fusion.stream import Stream
 
@@ -98,11 +98,11 @@ class Platform:
                 self._broker.loop.call_later(after_s, self._send, ring, log, high)
         if self._faults.strikes("ack-forged", 0.5):
             dice = self._faults.dice("ack-forged")
-            other = dice.choice(RINGS)
-            if dice.random() < 0.5:
-                self._send(other, dice.randbytes(8), dice.randint(1, high + 1))
-            else:
-                self._send(other, log, 1 << 40)
+            number = high + dice.choice((-5, 1, 10, 100, 1 << 40))
+            name = log if number > 1 << 39 else dice.randbytes(8)
+            # Late, so that it may name numbers that are on their way meanwhile.
+            after_s = dice.uniform(0, 20)
+            self._broker.loop.call_later(after_s, self._send, ring, name, max(number, 1))
 
     def _send(self, ring: str, log: bytes, seq: int) -> None:
         ack = topics.encode_ack(topics.Ack(ring, log, seq))

@@ -201,6 +201,7 @@ class World:
         self._lives += 1
         self._over, self._end, self._left = False, "", 0
         loop = self.loop = VirtualLoop(start_s)
+        loop.spun = self._spun
         asyncio.set_event_loop(loop)
         self.disk.hook = self._operation
         self.broker.begin(loop)
@@ -330,6 +331,12 @@ class World:
             self.platform.crash()
         elif kind == "platform-empty":
             self.platform.forget()
+
+    def _spun(self) -> None:
+        try:
+            self.broken("the agent is busy without end, at one moment")
+        except Ended:
+            pass
 
     def _struck(self) -> None:
         self.note("ends at turn", self.loop.turns)
