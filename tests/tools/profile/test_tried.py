@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from drivers.profile.check_cpython import check_text
 from drivers.profile.compile_cpython import find, load_file, shipped
 from drivers.profile.model import load
 from drivers.protocol import pdu
+from gateway.__main__ import main
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError, NoReply
 from tests.support import virtual
 from tools.profile.live import tried
 from tools.profile.live.listen import FrameLook
 from tools.profile.live.look import Look
-from tools.profile.live.poll_once import ModbusLook
+from tools.profile.live.poll_once import BROKEN_MAX, ModbusLook
 from tools.profile.live.port import Port, Wiring
 from tools.profile.live.try_ import units_of
 from tools.profile.proof import tester
@@ -279,3 +281,37 @@ def test_wiring_is_told_as_people_write_it() -> None:
     assert Wiring({}).text == "9600 8N1"
     assert Wiring({"baud": 2400, "parity": "even", "data": 7, "stop": 2}).text == "2400 7E2"
     assert Wiring({}, "tcp").text == "Modbus TCP"
+
+
+def test_try_of_a_line_that_only_brings_broken_bytes_asks_little_and_says_so() -> None:
+    asked = []
+
+    async def ask(request: pdu.Request) -> bytes:
+        asked.append(request)
+        raise BadReply("3 bytes came", b"abc")
+
+    device = load(cbor.encode(checked_of(PROBE).document)).device()
+    with pytest.raises(BadReply, match="3 bytes came"):
+        asyncio.run(ModbusLook(device, 1, ask).run(True))
+    assert len(asked) <= BROKEN_MAX
+
+
+def test_try_says_to_machines_too_that_nobody_answers(tmp_path, capfd) -> None:
+    for bus, numbered in (("modbus: {}", True), ("serial: {start: 55, length: 2}", False)):
+        leader, follower = os.openpty()
+        path = tmp_path / "p.yaml"
+        test = 'holding: {0: "0001"}' if numbered else "received: 55 01"
+        at = 0 if numbered else 1
+        path.write_text(
+            f"name: P\n{bus}\nchannels: {{a: {{at: {at}}}}}\ntests: [{{{test}, gives: {{a: 1}}}}]\n"
+        )
+        place = os.ttyname(follower)
+        assert main(["profile", "try", str(path), place, "--timeout", "0.1", "--json"]) == 69
+        out, err = capfd.readouterr()
+        told = json.loads(out)
+        assert told["schema"] == "tidegate.try/1"
+        assert "nobody answers" in told["error"]
+        assert told["at"] == (f"{place}, unit 1" if numbered else place)
+        assert ("unit number" in err) == numbered
+        os.close(leader)
+        os.close(follower)

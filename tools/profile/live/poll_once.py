@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from drivers.profile.plan import Range
 
 NEIGHBOURS_MAX = 32  # values in doubt whose neighbours are read: a wrong profile doubts them all
+BROKEN_MAX = 2  # requests in a row, each asked twice, after which a line counts as broken
 READ = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}  # table → function (V1.1b3 §6.1-6.4)
 
 
@@ -35,7 +36,8 @@ class ModbusLook(Look):
     """A look at one Modbus unit.
 
     `ask(request)` returns a payload; it raises NoReply and LinkError, which end the look, and
-    BadReply and Refused, which leave a hole. Frames are shown as on a serial line, behind TCP too.
+    BadReply and Refused, which leave a hole; BadReply ends a look too that began with BROKEN_MAX
+    of them, for then nothing useful comes. Frames are shown as on a serial line, behind TCP too.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ModbusLook(Look):
         super().__init__(device)
         self._unit = unit
         self._ask = ask
+        self._broken = 0
 
     async def run(self, everything: bool = False) -> None:
         """Read what the profile polls, and `everything` else it describes; then doubt it."""
@@ -53,6 +56,8 @@ class ModbusLook(Look):
         if everything:
             for field in _never(self.device):
                 await self._read_all([field])
+        if self._broken == len(self.exchanges) > 0:
+            raise BadReply(self.exchanges[-1].why)
         for table, address, count in self._beside():
             await self._read_beside(table, address, count)
         self.doubt()
@@ -79,6 +84,9 @@ class ModbusLook(Look):
                 await self._read(half, fields)
         except BadReply as error:
             self._note(span, request, b"", str(error), BAD_REPLY)
+            self._broken += 1
+            if self._broken == len(self.exchanges) == BROKEN_MAX:
+                raise
         else:
             self._note(span, request, request.reply(payload), "", "")
 

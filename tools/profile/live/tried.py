@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from drivers.profile.image import BIT_TABLES, HOLDING, Image
-from drivers.profile.text import DECIMAL
+from drivers.profile.text import Text
 from gateway.core.decimal import Decimal
 from gateway.core.reading import GOOD
 from gateway.core.record import Record
@@ -192,7 +192,10 @@ def _where(place: Place, base: int) -> str:
 
 def _shown_bytes(row: Row) -> str:
     data = row.data or b""
-    return data.decode() if row.place.channel.layout.base == DECIMAL else _grouped(data)
+    if not isinstance(row.place.channel.layout, Text):
+        return _grouped(data)
+    text = data.decode("latin-1")
+    return text[:BYTES_MAX] + ("…" if len(text) > BYTES_MAX else "")
 
 
 def _grouped(data: bytes) -> str:

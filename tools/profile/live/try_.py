@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tools.profile.live.look import Look
 
 OK, FINDINGS, UNAVAILABLE = 0, 1, 69
+SCHEMA = "tidegate.try/1"
 # The usual speeds first, each without parity and with even parity (the two that are sold).
 SCAN_BAUD = (9600, 4800, 19200, 2400, 115200, 38400, 57600, 1200)
 SCAN_PARITY = ("none", "even")
@@ -101,6 +102,7 @@ class _Session:
         self._port = Port(args.port)
         self._unit = self._profile.unit if self._port.unit is None else self._port.unit
         timeout_ms = round(1000 * args.timeout) if args.timeout else None
+        self._unheard = ""  # why a scan of speeds found nothing
         self._way = way(self._device, self._port, self._unit, timeout_ms)
 
     async def run(self) -> int:
@@ -113,12 +115,12 @@ class _Session:
         if args.scan_baud and wiring:
             wiring = await self._scan(wiring)
         if wiring is None:
-            return UNAVAILABLE
+            return self._unavailable(self._unheard)
         try:
             look = await self._way.look(wiring, args.all)
         except (NoReply, BadReply) as error:
-            print(_silence(self._port, self._unit, wiring, self._profile, error), file=sys.stderr)
-            return UNAVAILABLE
+            told = _silence(self._port, self._unit, wiring, self._profile, error)
+            return self._unavailable(told)
         return self._tell(wiring, look)
 
     async def _scan(self, first: Wiring) -> Wiring | None:
@@ -131,10 +133,22 @@ class _Session:
             if await self._way.answers(wiring):
                 print(f"it answers at {wiring.text}", file=sys.stderr)
                 return wiring
-        why = "is it powered, are A and B the right way round, is the unit number right?"
-        place = f"{self._port.place}, unit {self._unit}"
-        print(f"{place}: no answer at any of {len(settings)} settings: {why}", file=sys.stderr)
+        why = "is it powered, are A and B the right way round"
+        why += ", is the unit number right?" if self._profile.bus == MODBUS else "?"
+        self._unheard = f"{self._place}: no answer at any of {len(settings)} settings: {why}"
         return None
+
+    def _unavailable(self, why: str) -> int:
+        print(why, file=sys.stderr)
+        if getattr(self._args, "json", False):
+            head = {"schema": SCHEMA, "profile": self._profile.name, "at": self._place}
+            print(json.dumps({**head, "error": why}, indent=2))
+        return UNAVAILABLE
+
+    @property
+    def _place(self) -> str:
+        unit = f", unit {self._unit}" if self._profile.bus == MODBUS else ""
+        return f"{self._port.place}{unit}"
 
     def _tell(self, wiring: Wiring, look: Look) -> int:
         args, base = self._args, self._checked.base
@@ -142,10 +156,10 @@ class _Session:
         identified = self._device.identify(known)
         units = units_of(self._checked)
         bad = bool(look.doubts) or identified is False or bool(self._broken)
-        where = f"{self._port.place}, unit {self._unit}, {wiring.text}"
+        where = f"{self._place}, {wiring.text}"
         if getattr(args, "json", False):
             found = tried.document(look, base, units)
-            head = {"schema": "tidegate.try/1", "profile": self._profile.name, "at": where}
+            head = {"schema": SCHEMA, "profile": self._profile.name, "at": where}
             print(json.dumps({**head, "tests_failed": self._broken, **found}, indent=2))
             return FINDINGS if bad else OK
         if args.frames:
@@ -203,11 +217,12 @@ def _silence(port: Port, unit: int, wiring: Wiring, profile: Profile, error: Exc
                 "  wires, speed and mode: with --framing rtu bytes pass through as they are",
             ]
         )
+    number = f" the unit number\n  (often {profile.unit});" if profile.bus == MODBUS else "\n "
+    number += " speed and parity (--scan-baud tries the usual ones)"
     return "\n".join(
         [
             f"{what}: nobody answers at {wiring.text}: {error}",
             "  check in this order: power at the sensor; A and B or TX and RX (swap the two wires",
-            "  at one end, makers name them differently); ground; the unit number",
-            f"  (often {profile.unit}); speed and parity (--scan-baud tries the usual ones)",
+            f"  at one end, makers name them differently); ground;{number}",
         ]
     )
