@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench generated freeze fuzz clean
+.PHONY: demo test check bench generated freeze fuzz soak clean
 
 demo: $(VENV)/.demo
 	$(BIN)/tidegate demo
@@ -31,6 +31,10 @@ freeze: $(VENV)/.dev
 # Goes on until Ctrl-C, or until it finds something; what it learned stays in build/fuzz.
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz build/fuzz
+
+# Worlds nobody lived in yet: each run begins where the day's date says.
+soak: $(VENV)/.dev
+	$(BIN)/tidegate sim city --seed $$(date +%Y%m%d000) --seeds 1000 --hours 6
 
 $(VENV)/.demo $(VENV)/.dev: setup.cfg pyproject.toml tools/setup.sh
 	tools/setup.sh $(subst .,,$(suffix $@)) $(VENV)

@@ -72,15 +72,21 @@ def chance(seed: int, name: str) -> Random:
     return Random(f"{seed} {name}")
 
 
-def plan(seed: int, hours: float) -> list[Act]:
-    """Return the acts of a world, in order; each seed prefers some kinds and leaves others out."""
+def plan(seed: int, hours: float, only: tuple[str, ...] = ()) -> list[Act]:
+    """Return the acts of a world, in order; each seed prefers some kinds and leaves others out.
+
+    With `only`, these kinds come often, and no others.
+    """
     dice = chance(seed, "history")
-    kinds = [kind for kind in KINDS if dice.random() < 0.6]
+    kinds = [kind for kind in only or KINDS if only or dice.random() < 0.6]
     weights = [KINDS[kind][1] * dice.choice((1, 1, 3)) for kind in kinds]
     wild_s = max(0, int(hours * 3600) - QUIET_S)
     every_s = dice.choice((60, 200, 600, 1800))  # storms, and days when little happens
+    every_s = 120 if only else every_s
     acts = []
-    if dice.random() < 0.3 and wild_s:  # an island: nothing can be delivered until the end
+    if wild_s and (
+        "broker-gone" in only if only else dice.random() < 0.3
+    ):  # an island: nothing can be delivered until the end
         acts.append(Act(0, "broker-gone", wild_s, dice.getrandbits(24)))
     at_s = dice.randint(0, every_s)
     while kinds and at_s < wild_s:

@@ -1,0 +1,262 @@
+"""Deliberate faults in the agent, each switched on by a name: what a simulator must find.
+
+Each is a mistake somebody could make, or did; `MUTANTS` says within how many worlds it is found.
+"No epoch check" is not among them: numbers that run backwards show stale records as well, so the
+missing check needs a place made for it (`tests/faults/test_power_cut.py`).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from gateway.agent.agent import Agent
+from gateway.buffer import recover
+from gateway.buffer.buffer import Buffer
+from gateway.buffer.ring import Ring
+from gateway.buffer.store import Store
+from gateway.core.errors import LinkError
+from gateway.core.reading import Reading
+from gateway.uplink import events
+from gateway.uplink.lane import Lane
+from gateway.uplink.session import Session
+from tools.simulate.disk import SimDisk, SimFile
+from tools.simulate.leaves import Leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+@contextmanager
+def no_fdatasync() -> Iterator[None]:
+    with patch.object(SimFile, "sync", lambda _file: None):
+        yield
+
+
+@contextmanager
+def no_directory_fsync() -> Iterator[None]:
+    with patch.object(SimDisk, "sync_folder", lambda _disk, _folder: None):
+        yield
+
+
+@contextmanager
+def cursor_on_puback() -> Iterator[None]:
+    real = Session._on_puback
+
+    def on_puback(self: Session, event: events.PubAck, now_ms: int) -> None:
+        found = self._pending.get(event.token)
+        real(self, event, now_ms)
+        if isinstance(found, tuple) and event.code == 0:
+            lane, flight = found
+            acked = events.Acked(lane.ring, lane.log_id, flight.last)
+            self._on_acked(acked, now_ms)
+
+    with heard(events.PubAck, on_puback):
+        yield
+
+
+@contextmanager
+def heard(kind: type, handler: Any) -> Iterator[None]:
+    from gateway.uplink import session
+
+    with patch.dict(session._HEARD[session.ONLINE], {kind: handler}):
+        yield
+
+
+@contextmanager
+def sent_before_durable() -> Iterator[None]:
+    """Syncs what was written with the next write."""
+    real = SimFile.write
+
+    def write(self: SimFile, at: int, data: bytes) -> None:
+        self._inode.sync()
+        real(self, at, data)
+
+    with patch.object(SimFile, "write", write), no_fdatasync():
+        yield
+
+
+@contextmanager
+def failed_fsync_tried_again() -> Iterator[None]:
+    real = SimFile.sync
+
+    def sync(self: SimFile) -> None:
+        try:
+            real(self)
+        except LinkError:
+            real(self)
+
+    with patch.object(SimFile, "sync", sync):
+        yield
+
+
+@contextmanager
+def evicted_without_gap() -> Iterator[None]:
+    real = Store._lose
+
+    def lose(self: Store, ring: str, first: int, last: int, reason: str) -> None:
+        if reason != "evicted":
+            real(self, ring, first, last, reason)
+
+    with patch.object(Store, "_lose", lose):
+        yield
+
+
+@contextmanager
+def gap_noted_with_the_next_one() -> Iterator[None]:
+    """What was evicted last stands in RAM only until something else is lost."""
+    real = Store._lose
+    late: list[tuple[Store, Any]] = []
+
+    def lose(self: Store, *what: Any) -> None:
+        mine = [before for store, before in late if store is self]
+        late[:] = [(self, what)]
+        for before in mine:
+            real(self, *before)
+
+    with patch.object(Store, "_lose", lose):
+        yield
+
+
+@contextmanager
+def wall_clock_in_records() -> Iterator[None]:
+    real = Agent._take
+
+    def take(self: Agent, readings: list[Reading]) -> None:
+        wall_ms = self._leaves.wall_ms()
+        start_ms = self.__dict__.setdefault("start_ms", wall_ms - readings[0].at_ms)
+        for one in readings:
+            one.at_ms = wall_ms - start_ms
+        real(self, readings)
+
+    with patch.object(Agent, "_take", take):
+        yield
+
+
+@contextmanager
+def ack_of_another_log_accepted() -> Iterator[None]:
+    real = Session._on_acked
+
+    def on_acked(self: Session, event: events.Acked, now_ms: int) -> None:
+        for lane in self.lanes:
+            if lane.ring == event.ring:
+                event = events.Acked(event.ring, lane.log_id, event.seq)
+        real(self, event, now_ms)
+
+    with heard(events.Acked, on_acked):
+        yield
+
+
+@contextmanager
+def numbers_used_again_after_a_start() -> Iterator[None]:
+    real = recover.load
+
+    def load(ring: Ring, random: Any) -> Any:
+        found = real(ring, random)
+        ring.next_seq = max(ring.next_seq - 1, ring.cursor + 1, ring.low)
+        return found
+
+    with patch.object(recover, "load", load):
+        yield
+
+
+@contextmanager
+def readings_counted_twice() -> Iterator[None]:
+    real = Agent._take
+
+    def take(self: Agent, readings: list[Reading]) -> None:
+        real(self, readings)
+        if readings[0].at_ms % 16 == 0:
+            real(self, readings)
+
+    with patch.object(Agent, "_take", take):
+        yield
+
+
+@contextmanager
+def same_log_on_every_card() -> Iterator[None]:
+    real = Leaves.open_buffer
+
+    async def open_buffer(self: Leaves, *given: Any) -> Buffer:
+        numbers = iter(range(1, 100))
+        with patch.object(self._dice, "randbytes", lambda size: bytes([next(numbers)] * size)):
+            return await real(self, *given)
+
+    with patch.object(Leaves, "open_buffer", open_buffer):
+        yield
+
+
+@contextmanager
+def alarms_behind_bulk() -> Iterator[None]:
+    real = Session._choose
+
+    def choose(self: Session, now_ms: int) -> Lane | None:
+        lane = real(self, now_ms)
+        if lane is self.lanes[0] and now_ms % 60_000 < 30_000:
+            return None
+        return lane
+
+    with patch.object(Session, "_choose", choose):
+        yield
+
+
+@contextmanager
+def silence_waited_out_for_ever() -> Iterator[None]:
+    """Packs that the broker lost are not sent again while the connection stands."""
+    with patch.object(Lane, "overdue_ms", lambda _lane: None):
+        yield
+
+
+@contextmanager
+def receive_maximum_ignored() -> Iterator[None]:
+    real = Session._on_connected
+
+    def on_connected(self: Session, event: events.Connected, now_ms: int) -> None:
+        real(self, event, now_ms)
+        self._slots = 64
+
+    from gateway.uplink import session
+
+    with patch.dict(session._HEARD[session.CONNECTING], {events.Connected: on_connected}):
+        yield
+
+
+@contextmanager
+def dropped_readings_forgotten() -> Iterator[None]:
+    """What fails to become durable is given up without a note."""
+    real = Store.commit
+
+    def commit(self: Store, work: Any) -> None:
+        try:
+            real(self, work)
+        except LinkError:
+            for groups in work.groups.values():
+                groups.clear()
+            raise
+
+    with patch.object(Store, "commit", commit):
+        yield
+
+
+# fault → (worlds within which it is found, a word of the law it breaks, the troubles that show it;
+# none: those of any world)
+MUTANTS: dict[Any, tuple[int, str, tuple[str, ...]]] = {
+    no_fdatasync: (1, "not durable", ()),
+    no_directory_fsync: (5, "not durable", ("power",)),
+    cursor_on_puback: (2, "counts as delivered", ()),
+    sent_before_durable: (1, "not durable", ()),
+    failed_fsync_tried_again: (5, "", ("sync-eio", "power")),
+    evicted_without_gap: (8, "nobody explained", ("broker-gone",)),
+    gap_noted_with_the_next_one: (8, "nobody explained", ("broker-gone", "power")),
+    wall_clock_in_records: (5, "ago when it is taken", ()),
+    ack_of_another_log_accepted: (5, "counts as delivered", ("ack-forged",)),
+    numbers_used_again_after_a_start: (5, "", ("power",)),
+    readings_counted_twice: (2, "counted twice", ()),
+    same_log_on_every_card: (5, "a number used twice", ("reflash",)),
+    alarms_behind_bulk: (5, "waited until", ()),
+    silence_waited_out_for_ever: (5, "", ("forget",)),
+    receive_maximum_ignored: (10, "allowed", ()),
+    dropped_readings_forgotten: (5, "", ("read-only",)),
+}
