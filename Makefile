@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	tools/setup.sh system
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

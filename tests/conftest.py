@@ -1,12 +1,16 @@
-"""How hard hypothesis tries: enough to work by at home, more under CI=true.
+"""How hard hypothesis tries, and which tests may run side by side.
 
-What takes bytes from strangers tries harder still: `tests.support.fuzz.parser`.
+Enough examples to work by at home, more under CI=true; what takes bytes from strangers tries harder
+still: `tests.support.fuzz.parser`. With several workers (`make test`), the tests that live in real
+time stay behind each other in one of them, and begin first: they wait more than they compute.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("work", deadline=None)
@@ -14,3 +18,18 @@ settings.register_profile(
     "ci", max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if os.environ.get("CI") else "work")
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        alone = _in_real_time(item.path)
+        group = "real time" if alone else item.path.relative_to(HERE).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not _in_real_time(item.path))
+
+
+def _in_real_time(path: Path) -> bool:
+    return path.is_relative_to(HERE / "system") or path.name.startswith("test_real_")
