@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.core import aio
+from gateway.core.buggify import buggify
 from gateway.core.errors import BadReply, LinkError, NoReply, Refused
 from gateway.core.reading import BAD_REPLY, NO_REPLY
 
@@ -187,6 +188,8 @@ async def poll_bus(
         if item is None:
             await aio.rest(wait_ms, wake)
             continue
+        if buggify("poll-overrun"):
+            await aio.sleep_ms(min(2 * item.period_ms, 20_000))
         try:
             readings = await poll(item)
             ok = not any(one.quality in _ASK_AGAIN for one in readings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.core import aio
+from gateway.core.buggify import buggify
 
 if TYPE_CHECKING:
     from gateway.core.errors import LinkError
@@ -37,6 +38,8 @@ class Inbox:
                 raise self._lost
             self._news.clear()
             await self._news.wait()
+        if buggify("one-byte"):
+            size_max = 1
         data = self._bytes[:size_max]
         self._bytes = self._bytes[size_max:]
         return data

@@ -12,6 +12,7 @@ from gateway.buffer.payload import Table, pack_reading
 from gateway.buffer.store import Group, Settings, Store, Work
 from gateway.buffer.volatile import VolatileStore
 from gateway.core import aio, log
+from gateway.core.buggify import buggify
 from gateway.core.errors import LinkError
 from gateway.core.reading import BULK, CRIT, RINGS
 
@@ -139,6 +140,8 @@ class Buffer:
         self._queued += len(readings)
         while self._queued and self._queued + self._flying > READINGS_MAX:
             self._drop_one()
+        if self._queued and buggify("ram-full"):
+            self._drop_one()
         self._touch()
 
     async def run(self) -> None:
@@ -166,6 +169,7 @@ class Buffer:
             save = self._cursor_moved and started_ms - self._saved_ms >= CURSOR_MS
             if save:
                 self._cursor_moved, self._saved_ms = False, started_ms
+            save = (save and not buggify("cursor-late")) or buggify("cursor-early")
             try:
                 await self._do(self._store_work, work, save)
             finally:
@@ -179,6 +183,8 @@ class Buffer:
         """Return durable items after number `after_seq`, of one boot; None if there are none."""
         if after_seq >= self._state[ring][2]:
             return None
+        if buggify("short-batch"):
+            readings_max = 1
         async with self._one:
             found: Batch | None = await self._do(
                 self._read, ring, after_seq, readings_max, bytes_max
@@ -264,7 +270,7 @@ class Buffer:
 
     def _is_full(self, group: Group) -> bool:
         many = len(group.readings) >= GROUP_READINGS_MAX
-        return many or group.size_bytes >= self._group_bytes_max
+        return many or group.size_bytes >= self._group_bytes_max or buggify("small-record")
 
     def _drop_one(self) -> None:
         ring = BULK if self._queue.groups[BULK] else CRIT
@@ -285,6 +291,8 @@ class Buffer:
             self._state[ring] = log_id, acks[ring], last
         before = self._state
         answer, self._state, self._counts, error = await self._job(self._beside, acks, work, given)
+        if buggify("late-answer"):
+            await aio.sleep_ms(700)
         for ring in RINGS:  # reading may note damage, which is then there to be read
             if self._state[ring][2] != before[ring][2]:
                 self.changed.set()

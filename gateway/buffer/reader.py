@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.buffer.payload import unpack_data, unpack_gap, unpack_points
 from gateway.buffer.recover import walk
 from gateway.buffer.segment import DATA, GAP, HEADER_BYTES, POINTS, Entry, Walker
+from gateway.core.buggify import buggify
 from gateway.core.errors import BadReply, LinkError
 from gateway.core.reading import Gap, Reading
 
@@ -47,7 +48,7 @@ class Reader:
         if seq == self.seq:
             return
         segment = self._ring.segments[self._ring.find(seq)]
-        if segment != self._segment:
+        if segment != self._segment or buggify("reader-lost"):
             self._open(segment)
         elif seq < self.seq and not self._first <= seq < self._first + len(self._items):
             self._go_back(seq)

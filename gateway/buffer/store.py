@@ -22,6 +22,7 @@ from gateway.buffer.payload import (
 from gateway.buffer.reader import Reader
 from gateway.buffer.ring import Draft, Ring
 from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME, record_bytes
+from gateway.core.buggify import buggify
 from gateway.core.errors import BadReply, ConfigError
 from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap
 from gateway.core.record import Record
@@ -339,11 +340,12 @@ class Store:
     def _append(self, ring: Ring, drafts: list[Draft]) -> None:
         """Make `drafts` durable; what has become so is taken out, also when LinkError ends it."""
         while drafts:
-            if not ring.fits(drafts[:1]):
+            if not ring.fits(drafts[:1]) or buggify("early-roll"):
                 ring.roll()
                 # While the fresh segment has room: giving up the oldest writes notes.
                 self._tidy()
-            drafts[: ring.append(drafts)] = []
+            some = drafts[:1] if buggify("split-commit") else drafts
+            drafts[: ring.append(some)] = []
             self._tidy()
 
     def _opening(self, ring: Ring) -> list[Draft]:

@@ -6,6 +6,7 @@ knows less than the platform, and the platform drops what it already has.
 
 from __future__ import annotations
 
+from gateway.core.buggify import buggify
 from gateway.core.record import Record
 
 WINDOW = 20  # packs in flight; measured: fewer starve the link, more only cost time and duplicates
@@ -65,7 +66,7 @@ class Lane:
 
     def wants(self) -> bool:
         """Return whether another pack may be published, once it is not held."""
-        window = PROBE if self.careful else self._window
+        window = PROBE if self.careful or buggify("one-pack-window") else self._window
         return not self.drained and len(self.flights) < window
 
     def overdue_ms(self) -> int | None:

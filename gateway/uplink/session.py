@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.core.buggify import buggify
 from gateway.core.reading import BULK
 from gateway.uplink import events, topics
 from gateway.uplink.lane import SUSPICION, Flight
@@ -115,7 +116,7 @@ class Session:
     def _work(self, now_ms: int) -> None:
         for lane in self.lanes:
             overdue_ms = lane.overdue_ms()
-            if overdue_ms is not None and now_ms >= overdue_ms:
+            if overdue_ms is not None and (now_ms >= overdue_ms or buggify("ack-time-out")):
                 self.counts["ack_timeouts"] += 1
                 self._trouble("nobody subscribes" if self._absent else "no acknowledgement", now_ms)
                 lane.rewind(probe=True)
@@ -302,6 +303,8 @@ class Session:
     def _go_offline(self, now_ms: int) -> None:
         self.state = OFFLINE
         self._retry_ms = now_ms + self._backoff(self._attempt)
+        if buggify("reconnect-at-once"):
+            self._retry_ms = now_ms
         self._attempt += 1
 
     def _backoff(self, tries: int) -> int:
