@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 
 CLOCK_MS = 10_000  # how soon a clock that was set is noticed
+STOP_MS = 2_000  # for the one page that says so; systemd waits longer
 PULSE_MS = 5_000  # how often the watchdog is fed and the status line renewed
 
 
@@ -83,13 +84,11 @@ class Agent:
         now_ms = aio.now_ms()
         self._beats.expect("store", STORE_LIMIT_MS, now_ms)
         self._beats.expect("uplink", UPLINK_LIMIT_MS, now_ms)
-        async with aio.TaskGroup() as group:
-            group.start(self._buffer.run())
-            group.start(uplink.run())
-            group.start(self._keep_time())
-            group.start(self._pulse(uplink))
-            for bus in self._buses:
-                group.start(bus.run())
+        try:
+            await self._work(uplink)
+        except aio.CancelledError:  # told to stop; what is offline says so already
+            await self._mark_stop()
+            raise
 
     def birth(self) -> dict[str, Any]:
         """Return the birth certificate: who this is, and what its points mean."""
@@ -98,6 +97,7 @@ class Agent:
             "gw": self._site.gateway,
             "version": __version__,
             "boot": self._buffer.boot,
+            "ended": self._buffer.ended,
             "logs": {ring: self._buffer.log_id(ring) for ring in RINGS},
             "devices": {
                 one.device.name: {"profile": one.device.profile, "digest": one.digest}
@@ -123,6 +123,21 @@ class Agent:
         found["unaccounted"] = unaccounted(found)
         found["buses"] = {bus.name: bus.facts() for bus in self._buses}
         return found
+
+    async def _work(self, uplink: Uplink) -> None:
+        async with aio.TaskGroup() as group:
+            group.start(self._buffer.run())
+            group.start(uplink.run())
+            group.start(self._keep_time())
+            group.start(self._pulse(uplink))
+            for bus in self._buses:
+                group.start(bus.run())
+
+    async def _mark_stop(self) -> None:
+        try:
+            await aio.within(STOP_MS, self._buffer.stopped())
+        except aio.TimeoutError:  # a card that hangs: the next start calls it a crash
+            return
 
     def _take(self, readings: list[Reading]) -> None:
         for ring in RINGS:

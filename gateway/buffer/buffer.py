@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.buffer.payload import Table, pack_reading
+from gateway.buffer.room import Room
 from gateway.buffer.store import Group, Settings, Store, Work
 from gateway.buffer.volatile import VolatileStore
 from gateway.core import aio, log
@@ -60,6 +61,8 @@ class Buffer:
         self._group_bytes_max = min(GROUP_BYTES_MAX, settings.segment_bytes // 4)
         self._random = random
         self._job = job
+        self._room = Room()
+        store.look(self._room, aio.now_ms())
         self._state = store.state()
         self._counts = store.counts()
         self._anchors = list(store.anchors)
@@ -95,7 +98,7 @@ class Buffer:
         except LinkError as error:
             log.event(log.ERROR, "buffer-volatile", why=error, means=VOLATILE)
             nothing = {"sampled": 0, "delivered": 0, "gaps": 0, "buffered": 0}
-            last_resort = VolatileStore(store.boot or 1, table, nothing, random)
+            last_resort = VolatileStore(store.boot or 1, store.ended, table, nothing, random)
             return Buffer(last_resort, table, settings, random, job)
         for remark in store.remarks:
             log.event(log.WARNING, "buffer", remark=remark)
@@ -105,6 +108,11 @@ class Buffer:
     def boot(self) -> int:
         """The boot count, which `Anchor` and every stored reading carry."""
         return self._store.boot
+
+    @property
+    def ended(self) -> str:
+        """How the life before this one ended: first (none before), stopped, crashed or power."""
+        return self._store.ended
 
     @property
     def durable(self) -> bool:
@@ -171,7 +179,7 @@ class Buffer:
                 self._cursor_moved, self._saved_ms = False, started_ms
             save = (save and not buggify("cursor-late")) or buggify("cursor-early")
             try:
-                await self._do(self._store_work, work, save)
+                await self._do(self._store_work, work, save, started_ms)
             finally:
                 self._flying = self._flying_dropped = 0
             if aio.now_ms() - started_ms >= SLOW_MS:
@@ -230,6 +238,8 @@ class Buffer:
         found["sampled"] = self._sampled
         found["gaps"] += dropped
         found["buffered"] += waiting
+        found["fill"] = self._room.fill
+        found["hours_left"] = self._room.hours_left
         found["durable"] = self.durable
         found["acks_ignored"] = self.acks_ignored
         found["slow_commits"] = self.slow_commits
@@ -239,6 +249,14 @@ class Buffer:
         """Return once the storage side has answered: a watchdog wants to see that it does."""
         async with self._one:
             await self._job(self._store.state)
+
+    async def stopped(self) -> None:
+        """Mark that this life was told to end, if the medium lets us; call it last."""
+        async with self._one:
+            try:
+                await self._job(self._store.stopped)
+            except LinkError:  # then it looks like a crash, which costs nothing
+                return
 
     async def close(self) -> None:
         """Give back the directory. Nothing is saved: a stop is a crash, and a start recovers."""
@@ -310,15 +328,16 @@ class Buffer:
             answer = work(*given)
         except LinkError as failure:
             error, kept = failure, self._store.counts()
-            self._store = VolatileStore(self.boot, self._table, kept, self._random)
+            self._store = VolatileStore(self.boot, self.ended, self._table, kept, self._random)
             if work == self._store_work:
                 work(*given)
         return answer, self._store.state(), self._store.counts(), error
 
-    def _store_work(self, work: Work, save: bool) -> None:
+    def _store_work(self, work: Work, save: bool, now_ms: int) -> None:
         self._store.commit(work)
         if save:
             self._store.save_cursors()
+        self._store.look(self._room, now_ms)
 
     def _read(self, *given: Any) -> Batch | None:
         return self._store.next_batch(*given)

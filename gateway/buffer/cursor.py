@@ -14,6 +14,8 @@ FILE_BYTES = 8192
 SLOT_BYTES = 4096  # a slot to a page: writing one never touches the other
 USED_BYTES = 40
 
+STOPPED = 1  # of the flags: the life that wrote this ended because it was told to
+
 _MAGIC = b"SGLC"
 _SLOT = "<4sI8sQIII"
 
@@ -23,13 +25,15 @@ class Cursor(Record):
 
     __slots__ = ("acked", "boot", "commands", "flags", "generation", "log_id")
 
-    def __init__(self, log_id: bytes, acked: int, boot: int, generation: int) -> None:
+    def __init__(
+        self, log_id: bytes, acked: int, boot: int, generation: int, flags: int = 0
+    ) -> None:
         self.log_id = log_id
         self.acked = acked
         self.boot = boot
         self.generation = generation
         self.commands = 0  # the command counter, for signed commands
-        self.flags = 0
+        self.flags = flags
 
 
 def pack(cursor: Cursor) -> bytes:
@@ -63,7 +67,6 @@ def _unpack(data: bytes) -> Cursor | None:
     if crc32(data[:36]) != struct.unpack("<I", data[36:])[0]:
         return None
     _, generation, log_id, acked, boot, commands, flags = struct.unpack(_SLOT, data[:36])
-    cursor = Cursor(log_id, acked, boot, generation)
+    cursor = Cursor(log_id, acked, boot, generation, flags)
     cursor.commands = commands
-    cursor.flags = flags
     return cursor

@@ -41,6 +41,12 @@ FILES_MIN = 3  # one that is written, one that is read, one spare
 VOID_JUMP = 1 << 20  # more numbers than a segment holds: skipped when nobody knows how many went
 BOOT_JUMP = 1000  # more boots than a lost segment is likely to have seen
 
+# How the life before this one ended, as far as what it left behind tells.
+FIRST = "first"  # there was none
+STOPPED = "stopped"  # it was told to
+CRASHED = "crashed"  # the kernel lived on
+POWER = "power"  # the kernel did not
+
 _BLOCK_BYTES = 4096
 _EPOCHS = 1 << 32  # as many as a header can name
 _TORN_COUNT_MAX = 4096  # a torn header that claims more readings than RAM held is not believed
@@ -51,6 +57,7 @@ class Found:
 
     def __init__(self) -> None:
         self.boot = 0  # the highest boot count seen
+        self.stopped = 0  # the boot count of a life that was told to stop
         self.last: Boot | None = None
         self.gaps: list[tuple[int, Gap, bool, int]] = []  # (number, gap, again, void)
         self.anchors: list[Anchor] = []
@@ -69,6 +76,17 @@ class Found:
         """A boot count that was not used before, even if the last ones are lost."""
         unsure = self.cursor_lost or self.skipped
         return self.boot + (BOOT_JUMP if unsure else 1)
+
+
+def how_ended(rings: list[Found], kernel: str) -> str:
+    """Return how the last life ended; `kernel` is the boot id of now, "" if there is none."""
+    newest = max([found.boot for found in rings])
+    if newest == 0:
+        return FIRST
+    if newest in [found.stopped for found in rings]:
+        return STOPPED
+    kernels = [one.last.kernel for one in rings if one.last and one.last.boot == newest]
+    return CRASHED if kernel and kernel in kernels else POWER
 
 
 def files_wanted(files: Files, wanted: dict[str, int], segment_bytes: int) -> dict[str, int]:
@@ -307,6 +325,7 @@ def _identify(
         ring.cursor = ring.saved = slot.acked
         ring.generation = slot.generation
         found.boot = max(found.boot, slot.boot)
+        found.stopped = slot.boot if slot.flags & slots.STOPPED else 0
         ring.next_seq = max(ring.next_seq, slot.acked + 1)
         return
     found.cursor_lost = True

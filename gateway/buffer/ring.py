@@ -92,6 +92,12 @@ class Ring:
     def path(self, name: str) -> str:
         return f"{self.name}/{name}"
 
+    @property
+    def filled_bytes(self) -> int:
+        """How far this ring has been written since it was formatted; only grows."""
+        epoch = self.segments[-1].epoch if self.segments else 0
+        return epoch * self.segment_bytes + self.tail
+
     def last_seq(self, index: int) -> int:
         """Return the last number that segment `index` can hold."""
         if index + 1 < len(self.segments):
@@ -182,10 +188,10 @@ class Ring:
         if self.saved != self.cursor:
             self.write_cursor()
 
-    def write_cursor(self) -> None:
+    def write_cursor(self, flags: int = 0) -> None:
         """Write the cursor into its next slot."""
         self.generation += 1
-        slot = slots.Cursor(self.log_id, self.cursor, self.boot, self.generation)
+        slot = slots.Cursor(self.log_id, self.cursor, self.boot, self.generation, flags)
         try:
             self._write_slot(slot)
         except LinkError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.buffer import cursor as slots
 from gateway.buffer import quarantine, recover
 from gateway.buffer.books import NOTES_MAX, Books
 from gateway.buffer.payload import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.buffer.files import Files
+    from gateway.buffer.room import Room
     from gateway.core.clock import Anchor
     from gateway.core.reading import Reading
 
@@ -91,6 +93,7 @@ class Store:
         random: Callable[[int], bytes],
     ) -> None:
         self.boot = 0
+        self.ended = recover.FIRST  # how the life before this one did
         self.anchors: list[Anchor] = []
         self.remarks: list[str] = []
         self._files = files
@@ -113,6 +116,7 @@ class Store:
             found[ring] = recover.load(self.rings[ring], self._random)
             self.remarks += found[ring].remarks
         self.boot = max([found[ring].next_boot for ring in RINGS])
+        self.ended = recover.how_ended([found[ring] for ring in RINGS], self._kernel)
         self._open_books(found)
         for ring in RINGS:
             for anchor in found[ring].anchors:
@@ -207,6 +211,14 @@ class Store:
         for ring in RINGS:
             self.rings[ring].save_cursor()
         self.books.forget({ring: self.rings[ring].saved for ring in RINGS})
+
+    def stopped(self) -> None:
+        """Mark that this life was told to end."""
+        self.rings[CRIT].write_cursor(slots.STOPPED)
+
+    def look(self, room: Room, now_ms: int) -> None:
+        """Measure how full the bulk ring is."""
+        room.look(self.rings[BULK], now_ms)
 
     def counts(self) -> dict[str, int]:
         """Return sampled = delivered + gaps + buffered, since the rings were formatted."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.buffer.payload import Table
+    from gateway.buffer.room import Room
     from gateway.core.clock import Anchor
 
 ITEMS_MAX = 10_000  # of both rings: some minutes of a busy gateway, about 2 MB
@@ -28,9 +29,15 @@ class VolatileStore:
     durable = False
 
     def __init__(
-        self, boot: int, table: Table, kept: dict[str, int], random: Callable[[int], bytes]
+        self,
+        boot: int,
+        ended: str,
+        table: Table,
+        kept: dict[str, int],
+        random: Callable[[int], bytes],
     ) -> None:
         self.boot = boot
+        self.ended = ended
         self.anchors: list[Anchor] = []
         self._table = table
         self._kept = kept
@@ -92,6 +99,14 @@ class VolatileStore:
 
     def save_cursors(self) -> None:
         """Nothing can be saved."""
+
+    def stopped(self) -> None:
+        """Nothing can be marked."""
+
+    def look(self, room: Room, _now_ms: int) -> None:
+        """Say how full the RAM is; it is no place for hours."""
+        held = sum([len(self._items[ring]) for ring in RINGS])
+        room.fill, room.hours_left = round(held / ITEMS_MAX, 2), None
 
     def counts(self) -> dict[str, int]:
         """Return sampled = delivered + gaps + buffered, with those of the store before."""

@@ -70,11 +70,11 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
-def states(broker_port: int, seconds: float) -> list[object]:
-    """Return the states published on the gateway's topic within `seconds`, the retained first."""
+def states(broker_port: int, seconds: float, key: str = "state") -> list[object]:
+    """Return what `key` was in the states published within `seconds`, the retained one first."""
     seen: list[object] = []
     client = paho.Client(CallbackAPIVersion.VERSION2, "watcher", protocol=paho.MQTTv5)
-    client.on_message = lambda *given: seen.append(cbor.decode(given[2].payload)["state"])
+    client.on_message = lambda *given: seen.append(cbor.decode(given[2].payload).get(key))
     client.connect("127.0.0.1", broker_port)
     client.subscribe("sensing/1/330482-0017/state", 1)
     end_s = time.monotonic() + seconds
@@ -98,6 +98,18 @@ def test_run_stopped_says_offline_and_ends_well(scene: Scene) -> None:
     os.kill(agent.pid, signal.SIGTERM)
     assert agent.wait(5) == 0
     assert states(scene.broker_port, 1) == ["offline"]
+
+
+def test_run_says_at_birth_how_the_last_life_ended(scene: Scene) -> None:
+    agent = scene.agent()
+    assert states(scene.broker_port, 4, "ended") == ["first"]
+    os.kill(agent.pid, signal.SIGTERM)
+    assert agent.wait(5) == 0
+    agent = scene.agent("second")
+    assert states(scene.broker_port, 4, "ended")[-1] == "stopped"
+    agent.kill()
+    scene.agent("third")
+    assert states(scene.broker_port, 4, "ended")[-1] == "crashed"
 
 
 def test_run_killed_is_said_offline_by_its_will(scene: Scene) -> None:

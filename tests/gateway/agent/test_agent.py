@@ -92,10 +92,40 @@ def test_agent_says_at_birth_what_its_points_mean(tmp_path: Path) -> None:
     live(tmp_path, FakeLeaves(slaves(), platform), 8)
     birth = platform.told("state")
     assert (birth["state"], birth["gw"], birth["boot"]) == ("online", "330482-0017", 1)
+    assert birth["ended"] == "first"
     points = {row[0]: row[1:] for row in birth["points"]}
     assert points["relay-1/relay_8"][2:] == ["crit", 1000]
     assert points["relay-1/relay_1"][2:] == ["bulk", 1000]
     assert birth["devices"]["noise-1"]["profile"] == "sonbest/sm7901b"
+
+
+def test_agent_that_was_stopped_says_so_at_its_next_birth(tmp_path: Path) -> None:
+    leaves = FakeLeaves(slaves(), Platform())
+    for ended in ("first", "stopped", "stopped"):
+        live(tmp_path, leaves, 8)
+        assert leaves.platform.told("state")["ended"] == ended
+        leaves.disk = leaves.disk.copy()
+
+
+def test_agent_told_to_stop_does_not_wait_for_a_card_that_hangs(tmp_path: Path) -> None:
+    leaves = FakeLeaves(slaves(), Platform())
+
+    def hang(second: float) -> None:
+        leaves.stuck = second >= 6
+
+    live(tmp_path, leaves, 8, hang)
+    leaves.stuck, leaves.disk = False, leaves.disk.copy()
+    live(tmp_path, leaves, 3)
+    assert leaves.platform.told("state")["ended"] == "crashed"
+
+
+def test_agent_health_tells_how_long_the_buffer_lasts(tmp_path: Path) -> None:
+    platform = Platform()
+    live(tmp_path, FakeLeaves(slaves(), platform), 600)
+    health = platform.told("health")
+    assert health["fill"] == 0.0
+    # 63 files of 64 KiB, 7 switches a second of some 6 bytes each, and a little more.
+    assert 15 < health["hours_left"] < 30
 
 
 def test_agent_alarm_channels_do_not_wait_for_the_bulk_commit(tmp_path: Path) -> None:
