@@ -77,7 +77,11 @@ class Item:
         return None if self._due_ms is None else self._due_ms - now_ms
 
     def began(self, now_ms: int) -> None:
-        """Note that it is run."""
+        """Note that it is run, for the last of the ticks that have passed."""
+        if self.period_ms != ONCE:
+            passed = max(0, (now_ms - self._tick_ms) // self.period_ms)
+            self.overruns += passed
+            self._tick_ms += passed * self.period_ms
         if self._began_ms is not None:
             self.effective_ms += (now_ms - self._began_ms - self.effective_ms) // 4
         self._began_ms = now_ms
@@ -184,12 +188,12 @@ async def poll_bus(
     may raise any error but ConfigError.
     """
     while not schedule.closed:
+        if buggify("poll-overrun"):
+            await aio.sleep_ms(7_000)
         item, wait_ms = schedule.next(aio.now_ms())
         if item is None:
             await aio.rest(wait_ms, wake)
             continue
-        if buggify("poll-overrun"):
-            await aio.sleep_ms(min(2 * item.period_ms, 20_000))
         try:
             readings = await poll(item)
             ok = not any(one.quality in _ASK_AGAIN for one in readings)

@@ -94,6 +94,16 @@ def test_schedule_missed_ticks_are_counted_and_never_queued():
     assert 1650 <= item.effective_ms <= 1700
 
 
+def test_schedule_a_poll_that_had_to_wait_for_long_is_run_once():
+    schedule = Schedule([Item("a", 1000)], 0)
+    item, _ = schedule.next(0)
+    schedule.done(item, 0)
+    item, _ = schedule.next(2500)  # for the tick at 2000; a silent device takes no time at all
+    schedule.done(item, 2500)
+    assert schedule.next(2500) == (None, 500)
+    assert (item.polls, item.overruns) == (2, 1)
+
+
 def test_schedule_a_late_poll_does_not_shift_the_grid():
     schedule = Schedule([Item("a", 1000)], 0)
     item, _ = schedule.next(0)
