@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gateway.core.clock import Anchor
     from gateway.core.reading import Reading
 
-ANCHORS_MAX = 64  # repeated in every segment: 2 KiB
+ANCHORS_MAX = 64  # repeated in every segment: 4 KiB, or a quarter of a small one
 _MIB = 1 << 20
 
 
@@ -123,6 +123,7 @@ class Store:
                 if anchor not in self.anchors:
                     self.anchors.append(anchor)
         self.anchors.sort(key=_by_time)
+        _thin(self.anchors, self._settings.segment_bytes)
         for ring in RINGS:
             self.rings[ring].boot = self.boot
             self.rings[ring].opening = self._opening
@@ -147,8 +148,7 @@ class Store:
                 self._note(Gap(ring, log_id, 0, 0, work.dropped[ring], "overflow"))
                 work.dropped[ring] = 0
         self.anchors += work.anchors
-        while len(self.anchors) > ANCHORS_MAX:
-            _thin(self.anchors)
+        _thin(self.anchors, self._settings.segment_bytes)
         for ring in RINGS:
             self._commit_ring(self.rings[ring], work)
         work.anchors = []
@@ -389,10 +389,9 @@ def _by_time(anchor: Anchor) -> tuple[int, int]:
     return anchor.boot, anchor.at_ms
 
 
-def _thin(anchors: list[Anchor]) -> None:
-    """Drop the oldest anchor that is neither its boot's first nor its last, or the oldest."""
-    for index in range(1, len(anchors) - 1):
-        if anchors[index - 1].boot == anchors[index].boot == anchors[index + 1].boot:
-            anchors.pop(index)
-            return
-    anchors.pop(0)
+def _thin(anchors: list[Anchor], segment_bytes: int) -> None:
+    """Drop the oldest that are neither their boot's first nor its last, or the oldest."""
+    while len(anchors) > min(ANCHORS_MAX, segment_bytes // 256):
+        boots = [anchor.boot for anchor in anchors]
+        inner = [at for at in range(1, len(boots) - 1) if boots[at - 1] == boots[at + 1]]
+        anchors.pop(inner[0] if inner else 0)

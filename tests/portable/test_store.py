@@ -172,6 +172,20 @@ def test_store_anchors_survive_a_start() -> None:
         store.close()
 
 
+def test_store_many_anchors_leave_room_in_small_segments() -> None:
+    with Folder() as files:
+        store, _ = opened(files)
+        for hour in range(100):
+            found = Work()
+            found.anchors = [Anchor(1, 3_600_000 * hour, 1_800_000_000_000, 5, "ntp")]
+            store.commit(found)
+        store.close()
+        store, _ = opened(files)  # which needs a segment to hold all anchors
+        assert 8 <= len(store.anchors) <= 16
+        assert [store.anchors[0].at_ms, store.anchors[-1].at_ms] == [0, 99 * 3_600_000]
+        store.close()
+
+
 def test_buffer_on_a_board_delivers_and_accounts() -> None:
     async def story() -> None:
         with Folder() as files:
