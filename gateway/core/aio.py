@@ -50,13 +50,20 @@ async def within(ms: int, work: Coroutine[Any, Any, T]) -> T:
 
 async def rest(ms: int | None, wake: Event) -> None:
     """Wait until `wake` is set, for at most `ms` (None: for ever), and clear it."""
-    try:
-        if ms is None:
+    if ms is None:
+        await wake.wait()
+    elif ms > 0 and _timeout is None:
+        try:
+            await asyncio.wait_for(wake.wait(), ms / 1000)
+        except TimeoutError:
+            pass
+    elif ms > 0:
+        # Nobody learns what ended the wait, so a timer may set the event as well as anyone.
+        timer = asyncio.get_running_loop().call_later(ms / 1000, wake.set)
+        try:
             await wake.wait()
-        elif ms > 0:
-            await within(ms, wake.wait())
-    except TimeoutError:
-        pass
+        finally:
+            timer.cancel()
     wake.clear()
 
 

@@ -138,7 +138,8 @@ class Faults:
 
     def on(self, kind: str) -> bool:
         """Say whether `kind` is happening."""
-        return self._now_s() < self._until_s.get(kind, 0.0)
+        until_s = self._until_s.get(kind)
+        return until_s is not None and self._now_s() < until_s
 
     def strikes(self, kind: str, share: float) -> bool:
         """Say whether `kind` is happening, and does so this time."""
