@@ -131,19 +131,24 @@ class _Reader:
         return self._tagged(number)
 
     def _head(self) -> tuple[int, int, int]:
-        first = self._take(1)[0]
-        major, info = first >> 5, first & 31
+        at = self.at
+        if at >= len(self.data):
+            raise self._bad("cut short, 1 bytes wanted")
+        first = self.data[at]
+        self.at = at + 1
+        info = first & 31
         if info < 24:
-            return major, info, info
+            return first >> 5, info, info
         if info > 27:
             raise self._bad(f"reserved or indefinite length 0x{first:02x}")
-        return major, info, int.from_bytes(self._take(1 << info - 24), "big")
+        return first >> 5, info, int.from_bytes(self._take(1 << info - 24), "big")
 
     def _take(self, size: int) -> bytes:
-        if size > len(self.data) - self.at:
+        at = self.at
+        if size > len(self.data) - at:
             raise self._bad(f"cut short, {size} bytes wanted")
-        self.at += size
-        return self.data[self.at - size : self.at]
+        self.at = at + size
+        return self.data[at : at + size]
 
     def _fits(self, items: int) -> None:
         # An item is at least one byte, so a claimed length can never make us allocate more.
