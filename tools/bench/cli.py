@@ -18,6 +18,7 @@ BENCHES = {
     "buffer": "bytes and syncs per commit, CPU per reading, recovery time",
     "uplink": "bytes on the wire and CPU per reading",
     "fusion": "readings the reference platform commits per second",
+    "powercut": "readings lost by real power cuts on a real file system (root)",
     "mutants": "mistakes in profiles: the share whose cause check, test and try name",
     "profile": "check time, compiled size and a board's heap over all profiles",
     "footprint": "start-up times and the agent's memory",
@@ -32,16 +33,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     told = "; ".join(f"{name}: {text}" for name, text in known.items())
     parser.add_argument("name", choices=[*known, "all"], help=told)
     parser.add_argument("places", nargs="*", type=Path, metavar="DIR", help="for import")
+    parser.add_argument("--points", type=int, default=250, help="for powercut: how many cuts")
+    parser.add_argument("--seed", type=int, default=1, help="for powercut: which ones")
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure, print, and return 1 if a budget is exceeded."""
     names = list(BENCHES) if args.name == "all" else [args.name]
     found = []
+    given = dict.fromkeys(OF_PLACES, (args.places,)) | {"powercut": (args.points, args.seed)}
     for name in names:
-        places = [args.places] if name in OF_PLACES else []
-        module = OF_PLACES[name][0] if places else name
-        for row in importlib.import_module(f"tools.bench.{module}").run(*places):
+        module = OF_PLACES[name][0] if name in OF_PLACES else name
+        for row in importlib.import_module(f"tools.bench.{module}").run(*given.get(name, ())):
             found.append({"bench": name, **row})
             if not args.json:
                 print(_told(found[-1]), flush=True)

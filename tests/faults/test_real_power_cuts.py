@@ -1,0 +1,46 @@
+"""Power cuts on a real ext4: every block write of a living buffer recorded, and cut anywhere."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gateway.core.errors import LinkError
+from tests.support.missing import missing
+from tools.powercut import media, rig
+from tools.powercut.writer import MUTANTS
+
+POINTS = 250
+MUTANT_POINTS = 25  # each is caught by most of them
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _may_mount() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    program = media.missing_program()
+    if program:
+        missing(*program)
+    try:
+        with media.workplace() as place:
+            media.try_out(place)
+    except LinkError as error:
+        pytest.skip(f"the kernel refuses: {error}")
+
+
+def test_real_power_cuts_lose_and_invent_and_reuse_nothing_at_250_moments() -> None:
+    found = rig.run(POINTS, seed=1)
+    assert found.findings == []
+    assert found.points == POINTS
+    # It is only worth something if it meets what it is meant for.
+    assert found.unsafe >= POINTS, "there was nothing that the cuts could have taken"
+    assert found.held > 100_000
+    assert found.boots > 10
+    assert found.epochs > 30, "no segment was recycled"
+    assert found.evicted > 3
+
+
+@pytest.mark.parametrize("mutant", list(MUTANTS))
+def test_real_power_cuts_catch_the_mutant(mutant: str) -> None:
+    assert rig.run(MUTANT_POINTS, 1, mutant).broken > 3
