@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.uplink.pack import Pack, Sample
 
     Broken = Callable[[str], None]
+    _Key = tuple[int, bool, int, str, int, str]  # card, durable, boot, point, at_ms, quality
 
 CLOCK_MS = 1_500  # a wall time of quality "synced" or "fixed-up" is at most so wrong
 ALARM_MS = 5_000  # from a sample to the broker, where nothing is wrong, whatever the backlog
@@ -62,11 +63,12 @@ class Ledger:
         self.volatile: set[bytes] = set()
         self.handed: dict[tuple[bytes, int], Taken | Gap] = {}
         self.stored: dict[bytes, dict[int, Taken | Gap]] = {}
-        self.gaps: dict[bytes, set[Gap]] = {}
+        # Two losses without numbers may look alike: those are told apart by where they stand.
+        self.gaps: dict[bytes, set[tuple[int, Gap]]] = {}
         self.wrong_clocks: set[int] = set()  # cards on which a wrong clock bounds readings
         self.forgetful: set[int] = set()  # cards with so many open gaps that books forgot some
         self._broken = broken
-        self._known: dict[tuple[int, bool, int, str, int], Taken] = {}
+        self._known: dict[_Key, list[Taken]] = {}
         self._began_durable = True
         self._boots: set[tuple[int, int]] = set()
         self._done = dict.fromkeys(RINGS, 0)
@@ -104,11 +106,14 @@ class Ledger:
 
     def took(self, boot: int, ring: str, one: Reading, true_ms: int) -> None:
         """The buffer was given a reading."""
-        key = self.card, self._began_durable, boot, one.point, one.at_ms
+        key = self.card, self._began_durable, boot, one.point, one.at_ms, one.quality
         found = Taken(len(self.taken[ring]), self.card, boot, ring, one, true_ms)
-        if key in self._known:
+        twins = self._known.setdefault(key, [])
+        # A silent device, asked at the end of one period and at once in the next, says nothing
+        # twice within a millisecond.
+        if twins and one.value is not None:
             self._broken(f"counted twice: {found}")
-        self._known[key] = found
+        twins.append(found)
         self.taken[ring].append(found)
 
     def marks(self) -> dict[str, int]:
@@ -131,9 +136,10 @@ class Ledger:
                 # A reading that was rejected becomes a gap under its own number.
                 self.handed[batch.log_id, seq] = item
                 continue
-            key = self.card, self._began_durable, batch.boot, item.point, item.at_ms
-            found = self._known.get(key)
-            if found is None or (found.value, found.quality) != (item.value, item.quality):
+            taken = item.point, item.at_ms, item.quality
+            key = self.card, self._began_durable, batch.boot, *taken
+            found = _meant(self._known.get(key, []), batch.log_id, seq)
+            if found is None or found.value != item.value:
                 self._broken(f"{batch.ring} {seq}: nobody ever sampled {item!r}")
                 return
             if found.ring != batch.ring:
@@ -188,7 +194,7 @@ class Ledger:
         for seq in range(first, first + items):
             one = self.handed.get((log, seq))
             if isinstance(one, Gap):
-                self.gaps.setdefault(one.log_id, set()).add(one)
+                self.gaps.setdefault(one.log_id, set()).add((0 if one.first else seq, one))
             elif one is not None:
                 one.stored = True
             if one is not None:
@@ -204,7 +210,7 @@ class Ledger:
 
     def _settle_log(self, ring: str, log: bytes, mine: list[Taken], card: int) -> None:
         kept = self.stored.get(log, {})
-        gaps = self.gaps.get(log, set())
+        gaps = [gap for _, gap in self.gaps.get(log, set())]
         dropped = sum(gap.count for gap in gaps if gap.first == 0)
         numbered = sorted((gap.first, gap.last, gap.count) for gap in gaps if gap.first)
         before, highest = 0, -1
@@ -255,7 +261,7 @@ class Ledger:
     def accounts(self) -> dict[str, int]:
         """Return what a person wants to know of a world."""
         every = [one for ring in RINGS for one in self.taken[ring]]
-        gaps = [gap for told in self.gaps.values() for gap in told]
+        gaps = [gap for told in self.gaps.values() for _, gap in told]
         return {
             "sampled": len(every),
             "durable": sum(one.durable for one in every),
@@ -264,3 +270,12 @@ class Ledger:
             "alarms": len(self.taken[CRIT]),
             "forgetful": len(self.forgetful),
         }
+
+
+def _meant(twins: list[Taken], log: bytes, seq: int) -> Taken | None:
+    """Return the one of `twins` that has this number, else the first that has none."""
+    for one in twins:
+        if (one.log, one.seq) == (log, seq):
+            return one
+    unnamed = [one for one in twins if not one.seq] or twins
+    return unnamed[0] if unnamed else None

@@ -17,6 +17,7 @@ from gateway.agent import plan as plans
 from gateway.agent.agent import Agent
 from gateway.agent.plan import TCP
 from gateway.buffer.store import Settings
+from gateway.core import buggify
 from gateway.core.errors import LinkError
 from gateway.core.reading import GOOD, RINGS
 from gateway.site import Platform as Delivery
@@ -29,6 +30,7 @@ from tools.simulate.leaves import EPOCH_MS, Leaves
 from tools.simulate.ledger import Ledger
 from tools.simulate.loop import VirtualLoop
 from tools.simulate.platform import Platform
+from tools.simulate.rare import Rare
 
 if TYPE_CHECKING:
     from gateway.buffer.buffer import Buffer
@@ -69,6 +71,7 @@ class World:
         self.learned: dict[str, object] = {}
         self.faults = Faults(lambda: self.now_ms / 1000)
         self.ledger = Ledger(self.broken)
+        self.rare = Rare(seed)
         self._seed = seed
         self._hours = hours
         self._acts = plan(seed, hours) if acts is None else acts
@@ -152,6 +155,9 @@ class World:
             for ring in RINGS:
                 self.ledger.opened(ring, buffer.log_id(ring))
 
+    def _is_rare(self, name: str) -> bool:
+        return not self._over and self.rare(name)
+
     def _arrived(self, ring: str, pack: Pack) -> None:
         self.note("arrived", ring, pack.seq, len(pack.items))
         calm_s = max(self.faults.last_s, self._began_s, self.broker.online_s) + CALM_S
@@ -164,6 +170,7 @@ class World:
         """Live all lives of the world."""
         state = random.getstate()
         random.seed(self._seed)  # drivers.line throws these dice when it opens a port again
+        buggify.arm(self._is_rare if self.rare.shares else None)
         with redirect_stderr(io.StringIO()):
             try:
                 self._run()
@@ -171,8 +178,9 @@ class World:
                 pass
             finally:
                 random.setstate(state)
+                buggify.arm(None)
         hours = min(self.now_ms / 3_600_000, self._hours)
-        accounts = self.ledger.accounts()
+        accounts = self.ledger.accounts() | {"rare": sum(self.rare.taken.values())}
         digest = self._digest.hexdigest()
         return Outcome(
             self._seed, self._broken, digest, hours, self._lives, accounts, list(self._last)
