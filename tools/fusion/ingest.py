@@ -10,14 +10,17 @@ import json
 from typing import TYPE_CHECKING
 
 from gateway.core import cbor
+from gateway.core.clock import FIXED_UP
 from gateway.core.errors import BadReply, Refused
 from gateway.core.reading import RINGS, Gap
 from gateway.uplink import pack as packs
 from gateway.uplink import senml, topics
 from gateway.uplink.deflate_cpython import inflate, is_deflated
 from gateway.uplink.topics import Ack
+from tools.fusion.lives import ENDS, Lives
 from tools.fusion.store import HEALTH_MINUTES, LOST, MINUTE_MS, POINTS_MAX, Store, columns, row
 from tools.fusion.stream import NUMBER_MAX
+from tools.fusion.tally import Tally
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,6 +41,8 @@ class Ingest:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.store = Store(database)
+        self.lives = Lives(database)
+        self.tally = Tally(database)
         self.pending = 0  # messages received since the last commit
         self._heard: dict[str, int] = {}  # gateway → when, since the last commit
         self._handlers = {
@@ -67,6 +72,7 @@ class Ingest:
         """Make all that was received durable; return (gateway, acknowledgement) to publish."""
         if self.pending == 0:
             return []
+        self.tally.flush()
         flushed = self.store.flush(now_ms)
         self.store.database.executemany(
             "UPDATE gateways SET seen_ms = ? WHERE name = ?",
@@ -93,14 +99,19 @@ class Ingest:
             return
         if not account.takes(first, last):
             raise Refused(f"pack: {first}..{last} is too far above {account.high}")
+        life_id = self.lives.life(known.gateway_id, ring, pack.log_id, pack.boot, now_ms)
+        here = self.store.numbers(known, first, last)
         rows: list[tuple[Any, ...]] = []
+        counted: list[tuple[int, Sample]] = []
         gaps: list[tuple[int, Gap]] = []
         for seq, item in enumerate(pack.items, first):
             if isinstance(item, Gap):
                 gaps.append((seq, item))
-            else:
-                point_id = self.store.point(known.gateway_id, item.point, item.unit, now_ms)
+            elif seq not in here:
+                point_id = self.store.point(known.gateway_id, item.point, item.unit, now_ms, ring)
                 rows.append(row(known, seq, point_id, item, pack.clock))
+                counted.append((point_id, item))
+        self.tally.add(life_id, ring, pack.clock == FIXED_UP, counted, now_ms)
         new = self.store.readings(rows)
         new += sum(self.store.gap(known, seq, gap, now_ms) for seq, gap in gaps)
         known.duplicates += len(pack.items) - new
@@ -114,6 +125,7 @@ class Ingest:
         state = _text(told, "state")
         gateway_id = self.store.gateway(gw, now_ms)
         database = self.store.database
+        self.lives.presence(gateway_id, state, now_ms)
         if state != "online":
             database.execute(
                 "UPDATE gateways SET state = ? WHERE gateway_id = ?", (state, gateway_id)
@@ -123,6 +135,7 @@ class Ingest:
             raise BadReply(f"birth: {told['gw']!r} speaks for {gw}")
         version, boot = _text(told, "version"), _count(told, "boot")
         devices, points = _devices(told.get("devices", {})), _points(told.get("points", []))
+        logs = _logs(told.get("logs", {}))
         database.execute(
             "UPDATE gateways SET state = ?, version = ?, boot = ? WHERE gateway_id = ?",
             (state, version, boot, gateway_id),
@@ -131,16 +144,23 @@ class Ingest:
         database.executemany(
             "INSERT INTO devices VALUES (?, ?, ?, ?)", [(gateway_id, *one) for one in devices]
         )
+        due = []
         for name, kind, unit, ring, every_ms in points:
             point_id = self.store.point(gateway_id, name, unit, now_ms)
+            due.append((point_id, every_ms))
             database.execute(
                 "UPDATE points SET kind = ?, ring = ?, every_ms = ? WHERE point_id = ?",
                 (kind, ring, every_ms, point_id),
             )
+        ended = told.get("ended")
+        life = boot, ended if ended in ENDS else None, version
+        self.lives.birth(gateway_id, logs, life, due, now_ms)
 
     def _health(self, gw: str, _: str, payload: bytes, now_ms: int) -> None:
-        body = json.dumps(_plain(_map(payload, HEALTH_BYTES_MAX)), sort_keys=True)
+        told = _plain(_map(payload, HEALTH_BYTES_MAX))
+        body = json.dumps(told, sort_keys=True)
         gateway_id = self.store.gateway(gw, now_ms)
+        self.lives.health(gateway_id, told, now_ms)
         minute = now_ms // MINUTE_MS
         self.store.database.execute(
             "INSERT OR REPLACE INTO health VALUES (?, ?, ?, ?)", (gateway_id, minute, now_ms, body)
@@ -213,6 +233,14 @@ def _count(told: dict[Any, Any], key: str) -> int:
     if not topics.is_count(value) or value > NUMBER_MAX:
         raise BadReply(f"{key} is not a count")
     return int(value)
+
+
+def _logs(told: Any) -> dict[str, bytes]:
+    if not isinstance(told, dict) or not all(
+        ring in RINGS and topics.is_log_id(log) for ring, log in told.items()
+    ):
+        raise BadReply("birth: logs are not {ring: log id}")
+    return told
 
 
 def _devices(told: Any) -> list[tuple[str, str, bytes]]:

@@ -1,7 +1,8 @@
 """The platform's database: its tables, its version, and how it is opened.
 
 SQLite in WAL mode with synchronous=FULL: what is committed survives a power cut, so a commit may
-be acknowledged. Knows no pack and no broker.
+be acknowledged. A database of an earlier version is brought up to this one when it is opened for
+writing. Knows no pack and no broker.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import sqlite3
 from pathlib import Path
 
 from gateway.core.errors import ConfigError
+from tools.fusion import migrate
 
-VERSION = 1
+VERSION = 2
 BUSY_MS = 5_000  # a report that reads meanwhile never holds a lock for this long
 
 # readings.value: what a query computes with (a real for decimals, 0 or 1 for booleans).
@@ -21,6 +23,7 @@ BUSY_MS = 5_000  # a report that reads meanwhile never holds a lock for this lon
 # readings.quality and .clock: NULL is "good" and "synced".
 # A point is a name with a unit: a series never changes its meaning.
 # gaps.first..last are numbers of the log `log` of `ring`, which need not be the log that told.
+# gaps and holes .from_ms..to_ms: between which readings they lie, kept once those are pruned.
 _TABLES = """
 CREATE TABLE gateways (
   gateway_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
@@ -53,12 +56,13 @@ CREATE TABLE gaps (
   told_by INTEGER NOT NULL REFERENCES streams, seq INTEGER NOT NULL,
   gateway_id INTEGER NOT NULL REFERENCES gateways, log BLOB NOT NULL, ring TEXT NOT NULL,
   first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, reason TEXT NOT NULL,
-  told_ms INTEGER NOT NULL, PRIMARY KEY (told_by, seq)
+  told_ms INTEGER NOT NULL, from_ms INTEGER, to_ms INTEGER, PRIMARY KEY (told_by, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX gaps_of_log ON gaps (gateway_id, log, ring, first);
 CREATE TABLE holes (
   stream_id INTEGER NOT NULL REFERENCES streams, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  why TEXT NOT NULL, found_ms INTEGER NOT NULL, PRIMARY KEY (stream_id, first)
+  why TEXT NOT NULL, found_ms INTEGER NOT NULL, from_ms INTEGER, to_ms INTEGER,
+  PRIMARY KEY (stream_id, first)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE health (
   gateway_id INTEGER NOT NULL REFERENCES gateways, minute INTEGER NOT NULL,
@@ -82,8 +86,11 @@ def create_or_open(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         if _is_empty(database):
-            database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-        _check(database, path)
+            tables = _TABLES + migrate.BOOKS
+            database.executescript(f"BEGIN; {tables} PRAGMA user_version = {VERSION}; COMMIT;")
+        found = _version(database, path)
+        if found < VERSION:
+            migrate.upgrade(database, found, VERSION)
     except sqlite3.DatabaseError as error:
         raise ConfigError(f"{path}: no database of the platform: {error}")
     return database
@@ -96,9 +103,13 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         uri += "&immutable=1"  # a copy on a read-only medium: nobody writes beside us
     try:
         database = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000)
-        _check(database, path)
+        found = _version(database, path)
     except sqlite3.DatabaseError as error:
         raise ConfigError(f"{path}: no database of the platform: {error}")
+    if found < VERSION:
+        raise ConfigError(
+            f"{path}: tables of version {found}: `tidegate fusion run` brings them up to {VERSION}"
+        )
     return database
 
 
@@ -107,9 +118,12 @@ def _is_empty(database: sqlite3.Connection) -> bool:
     return tables == 0
 
 
-def _check(database: sqlite3.Connection, path: Path) -> None:
-    found = database.execute("PRAGMA user_version").fetchone()[0]
+def _version(database: sqlite3.Connection, path: Path) -> int:
+    found: int = database.execute("PRAGMA user_version").fetchone()[0]
     if found == 0:
         raise ConfigError(f"{path}: no database of the platform")
-    if found != VERSION:
-        raise ConfigError(f"{path}: version {found} of the platform's tables, not {VERSION}")
+    if found > VERSION:
+        raise ConfigError(
+            f"{path}: tables of version {found}, this program knows {VERSION}: a newer one wrote it"
+        )
+    return found

@@ -104,7 +104,7 @@ class Store:
         self.touched[known.stream_id] = known
         return known
 
-    def point(self, gateway_id: int, name: str, unit: str, now_ms: int) -> int:
+    def point(self, gateway_id: int, name: str, unit: str, now_ms: int, ring: str = "") -> int:
         """Return the row of a point, made if it is new; Refused beyond POINTS_MAX."""
         points = self._points.get(gateway_id)
         if points is None:
@@ -120,10 +120,18 @@ class Store:
                 raise Refused(f"point {name} is one more than {POINTS_MAX}")
             found = points[name, unit] = self._insert(
                 "INSERT INTO points (gateway_id, name, unit, kind, ring, every_ms, first_ms)"
-                " VALUES (?, ?, ?, '', '', 0, ?)",
-                (gateway_id, name, unit, now_ms),
+                " VALUES (?, ?, ?, '', ?, 0, ?)",
+                (gateway_id, name, unit, ring, now_ms),
             )
         return found
+
+    def numbers(self, known: Known, first: int, last: int) -> set[int]:
+        """Return which of `first`..`last` are stored as readings."""
+        rows = self.database.execute(
+            "SELECT seq FROM readings WHERE stream_id = ? AND seq BETWEEN ? AND ?",
+            (known.stream_id, first, last),
+        )
+        return {seq for (seq,) in rows}
 
     def readings(self, rows: list[tuple[Any, ...]]) -> int:
         """Insert rows as `row` makes them; those already there are left. Return how many new."""
@@ -136,7 +144,7 @@ class Store:
     def gap(self, teller: Known, seq: int, gap: Gap, now_ms: int) -> bool:
         """Insert what number `seq` of `teller` says is lost; False if that was known."""
         changed = self.database.execute(
-            "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
             (teller.stream_id, seq, teller.gateway_id, gap.log_id, gap.ring)
             + (gap.first, gap.last, gap.count, gap.reason, now_ms),
         ).rowcount
@@ -153,7 +161,7 @@ class Store:
         self.bridge(known)
         for first, last in known.account.pass_to(low):
             self.database.execute(
-                "INSERT INTO holes VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, NULL, NULL)",
                 (known.stream_id, first, last, why, now_ms),
             )
             for a, b in self._gaps(known, first, last):
@@ -181,7 +189,7 @@ class Store:
                 "DELETE FROM holes WHERE stream_id = ? AND first = ?", (known.stream_id, a)
             )
             self.database.executemany(
-                "INSERT INTO holes VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, NULL, NULL)",
                 [
                     (known.stream_id, *left, why, found_ms)
                     for left in stream.subtract((a, b), (first, last))
