@@ -28,7 +28,7 @@ VERBS = {
     "explain": ("tools.site.explain", "show how a site's devices are polled, and what it costs"),
     "watch": ("tools.watch", "show what a buffer directory holds"),
     "profile": ("tools.profile.cli", "write, check, try and document driver profiles"),
-    "sim": ("tools.sim.cli", "simulate devices on a pty or a TCP port"),
+    "sim": ("tools.sim.cli", "simulate devices, or a gateway's whole world"),
     "fusion": ("tools.fusion.cli", "run the reference platform, and report what arrived"),
     "bench": ("tools.bench.cli", "measure this build against its budgets"),
 }

@@ -36,7 +36,9 @@ Faults can be changed while it runs: type one and press enter; "none" ends them 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes."""
-    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    worlds.arguments(parser.add_argument_group("without KIND, as `tidegate sim city`"))
+    parser.set_defaults(no_kind=parser.error)
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND")
     modbus = kinds.add_parser(
         "modbus",
         help="Modbus units with fixed registers",
@@ -92,12 +94,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     city.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
     )
-    worlds.arguments(city)
+    worlds.arguments(city, again=True)
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until interrupted, or run simulated worlds to their end."""
-    if args.kind == "city":
+    if args.kind is None and args.seed is None and args.seeds is None and not args.minutes:
+        args.no_kind("say what: modbus, city, or --seed N")
+    if args.kind in (None, "city"):
         return worlds.main(args)
     slave = _slave(args)
     faults = Faults(*args.fault, seed=args.seed)

@@ -61,9 +61,11 @@ class Outcome(NamedTuple):
 
 
 class World:
-    """Decided by `seed` and its `acts`; `run` it once."""
+    """Decided by `seed` and its `acts`; `run` it once, and no longer than `until_h`."""
 
-    def __init__(self, seed: int, hours: float, acts: list[Act] | None = None) -> None:
+    def __init__(
+        self, seed: int, hours: float, acts: list[Act] | None = None, until_h: float = 1e9
+    ) -> None:
         self.now_base_ms = 0  # true time, since the world began, when the loop stood at 0
         self.loop: VirtualLoop
         self.settings = Settings()
@@ -74,6 +76,7 @@ class World:
         self.rare = Rare(seed)
         self._seed = seed
         self._hours = hours
+        self._until_ms = until_h * 3_600_000
         self._acts = plan(seed, hours) if acts is None else acts
         self._next = 0
         self._dice = chance(seed, "world")
@@ -179,6 +182,7 @@ class World:
             finally:
                 random.setstate(state)
                 buggify.arm(None)
+                asyncio.set_event_loop(None)
         hours = min(self.now_ms / 3_600_000, self._hours)
         accounts = self.ledger.accounts() | {"rare": sum(self.rare.taken.values())}
         digest = self._digest.hexdigest()
@@ -209,7 +213,7 @@ class World:
         self._lives += 1
         self._over, self._end, self._left = False, "", 0
         loop = self.loop = VirtualLoop(start_s)
-        loop.spun = self._spun
+        loop.spun, loop.fell = self._spun, self._callback_fell
         asyncio.set_event_loop(loop)
         self.disk.hook = self._operation
         self.broker.begin(loop)
@@ -243,6 +247,12 @@ class World:
         error = task.exception()
         try:
             self.broken(f"the agent fell: {error!r}")
+        except Ended:
+            pass
+
+    def _callback_fell(self, error: Exception) -> None:
+        try:
+            self.broken(f"a callback fell: {error!r}")
         except Ended:
             pass
 
@@ -289,6 +299,8 @@ class World:
                 self._begin(act)
 
     def _look(self) -> None:
+        if self.now_ms > self._until_ms:
+            self._stop("")
         if self._buffer and not self._buffer.durable:
             if self.now_ms > self._volatile_ms + VOLATILE_MS:
                 self._stop("power")  # somebody came
