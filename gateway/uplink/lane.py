@@ -11,8 +11,11 @@ from gateway.core.record import Record
 
 WINDOW = 20  # packs in flight; measured: fewer starve the link, more only cost time and duplicates
 PROBE = 1  # packs in flight while nothing shows that the platform is there
-ITEMS_MAX = 128  # cost is per message and deflate likes company; above 128 both gain little
+ITEMS_MAX = 128  # cost is per message and deflate likes company; more lose more when one is lost
 ACK_TIMEOUT_MS = 30_000
+# The same for the one pack in flight that asks, the broker having taken it: doubled each time. When
+# a broker restarts, its gateways are often back before the platform is.
+PROBE_TIMEOUT_MS = 2_000
 # Connections lost while the same publish was the first unanswered: so many raise a suspicion, so
 # many more convict a single item that travelled alone.
 SUSPICION = 3
@@ -56,10 +59,11 @@ class Lane:
         self.items_max = items_max
         self.small_until = 0  # packs stay small up to this number
         self.held_until_ms = 0
-        self.progress_ms = 0
         self.refusals = 0  # in a row
         self.rejected = 0  # the last item given up
-        self._window = self._window_max = window
+        self._window, self._window_max = PROBE, window
+        self._patience_ms = PROBE_TIMEOUT_MS
+        self._overdue_ms = 0
         self._items_limit = items_max
         self._strikes = 0
         self._struck = 0  # first number of the pack the strikes count for
@@ -69,14 +73,19 @@ class Lane:
         window = PROBE if self.careful or buggify("one-pack-window") else self._window
         return not self.drained and len(self.flights) < window
 
+    @property
+    def probing(self) -> bool:
+        """Whether nothing shows that the platform is there."""
+        return self._window < self._window_max
+
     def overdue_ms(self) -> int | None:
         """Return when the platform will have been silent for too long."""
-        return self.progress_ms + ACK_TIMEOUT_MS if self.flights else None
+        return self._overdue_ms if self.flights else None
 
     def published(self, flight: Flight, now_ms: int) -> None:
         """Note that a pack went out."""
         if not self.flights:
-            self.progress_ms = now_ms
+            self._overdue_ms = now_ms + ACK_TIMEOUT_MS
         self.flights.append(flight)
         self.sent = flight.last
         self.known = max(self.known, flight.last)
@@ -88,19 +97,33 @@ class Lane:
         self.cursor = seq
         self.sent = max(self.sent, seq)
         self.flights = [flight for flight in self.flights if flight.last > seq]
-        self.progress_ms = now_ms
+        self._overdue_ms = now_ms + ACK_TIMEOUT_MS
+        self._patience_ms = ACK_TIMEOUT_MS
         self.refusals = 0
         self._window = self._window_max
         if self.careful and seq >= self.small_until:
             self.careful = False
             self.items_max = self._items_limit
 
-    def rewind(self, *, probe: bool) -> None:
-        """Forget what is in flight and start again after the cursor (go-back-N)."""
+    def rewind(self) -> None:
+        """Forget what is in flight and start again after the cursor (go-back-N).
+
+        The first pack travels alone: it shows whether the platform is there, and the answer to it
+        tells what the platform holds already.
+        """
         self.flights = []
         self.sent = self.cursor
         self.drained = False
-        self._window = PROBE if probe else self._window_max
+        self._window = PROBE
+
+    def hurry(self) -> None:
+        """Ask soon, and then ever later, whether the platform is there: a connection is new."""
+        self._patience_ms = PROBE_TIMEOUT_MS
+
+    def gave_up(self) -> bool:
+        """Note that the platform was silent for too long; True if not only for a moment."""
+        self._patience_ms = min(2 * self._patience_ms, ACK_TIMEOUT_MS)
+        return self._patience_ms == ACK_TIMEOUT_MS
 
     def shrink(self, first: int, last: int) -> bool:
         """Make smaller packs until `last` is passed; False if it is one item already."""
@@ -108,8 +131,13 @@ class Lane:
         self.small_until = max(self.small_until, last)
         return last > first
 
-    def acquit(self, flight: Flight) -> None:
-        """Note that the broker answered to a pack: it does not kill connections."""
+    def acquit(self, flight: Flight, now_ms: int) -> None:
+        """Note that the broker answered to a pack: it does not kill connections.
+
+        From here on only the platform is awaited, however slow the way to the broker is.
+        """
+        if flight in self.flights and self._patience_ms < ACK_TIMEOUT_MS:
+            self._overdue_ms = now_ms + self._patience_ms
         if flight.first == self._struck:
             self._strikes = 0
 

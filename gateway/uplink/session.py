@@ -4,7 +4,8 @@ The rules, each a line of the table or of `_work`:
 * only what the source hands out is sent, and the source hands out only what is durable;
 * a cursor moves on the platform's acknowledgement, never on the broker's;
 * crit before bulk, oldest first, at most WINDOW packs of a ring in flight;
-* after a reconnect, a refusal or 30 s of silence the lane starts again after its cursor.
+* after a reconnect, a refusal or 30 s of silence the lane starts again after its cursor, with one
+  pack until the platform answers.
 """
 
 from __future__ import annotations
@@ -118,8 +119,10 @@ class Session:
             overdue_ms = lane.overdue_ms()
             if overdue_ms is not None and (now_ms >= overdue_ms or buggify("ack-time-out")):
                 self.counts["ack_timeouts"] += 1
-                self._trouble("nobody subscribes" if self._absent else "no acknowledgement", now_ms)
-                lane.rewind(probe=True)
+                if lane.gave_up():
+                    why = "nobody subscribes" if self._absent else "no acknowledgement"
+                    self._trouble(why, now_ms)
+                lane.rewind()
         if now_ms >= self._announce_ms:
             self._announce_ms = now_ms + self._announce_every_ms
             self._due = [kind for kind in self._due if kind == topics.STATE]
@@ -175,7 +178,8 @@ class Session:
         if self._pending:
             self._blame(event.code, now_ms)
         for lane in self.lanes:
-            lane.rewind(probe=False)
+            lane.rewind()
+            lane.hurry()
         self._blocked = False
         self._loading = None
         self._pending = {}
@@ -207,14 +211,14 @@ class Session:
             self._ended[found] = 0
             return
         lane, flight = found
-        lane.acquit(flight)
+        lane.acquit(flight, now_ms)
         if verdict in (SENT, ABSENT):
             # Not yet trouble: behind a bridge, a platform the broker cannot see may answer.
             self._absent = verdict == ABSENT
             return
         if flight not in lane.flights:
             return
-        lane.rewind(probe=True)
+        lane.rewind()
         if verdict == TOO_LARGE:
             self._cut(lane, flight.first, flight.last, now_ms, surely=False)
         elif verdict == DENIED:

@@ -18,7 +18,7 @@ from gateway.uplink.events import (
     Tick,
     Unfit,
 )
-from gateway.uplink.lane import ITEMS_MAX, WINDOW, Lane
+from gateway.uplink.lane import ITEMS_MAX, WINDOW, Flight, Lane
 from gateway.uplink.session import CONNECTING, OFFLINE, ONLINE, Session
 from tests.support.session_driver import BIG, LOG, Driver, kinds, packs
 
@@ -292,4 +292,43 @@ def test_session_after_a_loss_starts_again_behind_the_cursor() -> None:
     done = driver.online()
     assert kinds(done)[0] == topics.STATE
     assert driver.session.lanes[1].flights[0].first == 16
-    assert len(packs(done)) == 2
+    assert len(packs(done)) == 1  # it asks what the platform holds already
+    assert len(packs(driver.tell(Acked(BULK, LOG, 25)))) == 1
+    assert driver.session.lanes[1].flights[0].first == 26
+
+
+def test_session_after_a_start_one_pack_asks_what_the_platform_holds_already() -> None:
+    lane = Lane(BULK, LOG, 0, 9_000)  # its cursor is as old as its last write
+    assert lane.wants()
+    lane.published(Flight(1, 1, 10), 0)
+    assert not lane.wants()
+    lane.acked(8_000, 0)
+    assert (lane.wants(), lane.sent) == (True, 8_000)
+
+
+def test_session_asks_ever_later_while_the_broker_is_back_and_the_platform_is_not() -> None:
+    driver = Driver(bulk=400)
+    driver.online()
+    driver.tell(Lost())
+    sent = packs(driver.online())
+    for wait_ms in (2_000, 4_000, 8_000, 16_000, 30_000, 30_000):
+        assert len(sent) == 1
+        driver.tell(PubAck(sent[0].token, 0x10))
+        assert packs(driver.wait(wait_ms - 1)) == []
+        done = driver.wait(1)
+        sent = packs(done)
+        assert (Report("nobody subscribes") in done) == (wait_ms >= 16_000)
+    driver.tell(PubAck(sent[0].token, 0x10))
+    assert len(packs(driver.tell(Acked(BULK, LOG, 10)))) == WINDOW
+    assert driver.wait(29_999) == []
+
+
+def test_session_a_slow_way_to_the_broker_is_no_silence_of_the_platform() -> None:
+    driver = Driver(bulk=400)
+    driver.online()
+    driver.tell(Lost())
+    sent = packs(driver.online())
+    assert packs(driver.wait(29_000)) == []
+    driver.tell(PubAck(sent[0].token, 0))
+    assert packs(driver.wait(1_999)) == []
+    assert len(packs(driver.wait(1))) == 1

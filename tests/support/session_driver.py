@@ -36,6 +36,8 @@ class Driver:
         self.unfit: set[int] = set()
         self.crit_packs: list[Publish] = []  # ever published
         lanes = [Lane(CRIT, LOG, 0, 0), Lane(BULK, LOG, 0, 0)]
+        for lane in lanes:
+            lane.acked(0, 0)  # the platform is there; before, one pack asks
         self.session = Session(lanes, lambda: 0.5, 0, rate)
 
     def tell(self, event: events.Event) -> list[object]:
