@@ -33,8 +33,7 @@ def main() -> int:
             continue
         module, _, constant = name.rpartition(".")
         found = importlib.import_module(module)
-        assert isinstance(getattr(found, constant), int), name
-        setattr(found, constant, int(value))
+        setattr(found, constant, type(getattr(found, constant))(value))
     from gateway.__main__ import main as tidegate
 
     return tidegate(sys.argv[at + 1 :])
