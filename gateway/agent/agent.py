@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 CLOCK_MS = 10_000  # how soon a clock that was set is noticed
 STOP_MS = 2_000  # for the one page that says so; systemd waits longer
-PULSE_MS = 5_000  # how often the watchdog is fed and the status line renewed
+PULSE_MS = 10_000  # how often the watchdog is fed and the status line renewed
 
 
 class Agent:

@@ -41,6 +41,9 @@ tests:
   - {holding: {0: "0001 0002 0003 0004"}, gives: {answers: 65538, level: 0.003, flood: 4}}
 """
 REGISTERS = 4
+EVERY_MS = (5_000, 20_000, 60_000, 300_000)
+EVERY_LONG_MS = (20_000, 60_000, 300_000, 900_000)  # of worlds of days
+_LONG_WEIGHTS = (1, 4, 20, 20)  # nearly all their cost is polls
 
 
 def profile() -> Profile:
@@ -48,9 +51,11 @@ def profile() -> Profile:
     return model.load(_compiled())
 
 
-def buses(dice: Random) -> list[Bus]:
+def buses(dice: Random, long: bool) -> list[Bus]:
     """Return the buses of a site: one serial, one TCP, with one to three devices each."""
-    every_ms = dice.choice((5_000, 20_000, 60_000, 300_000))
+    every_ms = dice.choice(EVERY_MS)
+    if long:
+        every_ms = dice.choices(EVERY_LONG_MS, _LONG_WEIGHTS)[0]
     found = []
     for name, port, framing in (
         ("rs485-1", "/dev/serial/by-id/sim-0", "rtu"),

@@ -49,6 +49,7 @@ KINDS: dict[str, tuple[int, int]] = {
 }
 
 LIFE_ENDS = ("kill", "power", "reflash")
+LONG_H = 12  # worlds above live slowly: days of a town, and not an hour of a machine hall
 QUIET_S = 1_800  # at the end nothing goes wrong any more: what can be delivered, must be
 _OPERATIONS_MAX = 60  # a life may end so many operations, or turns, after its moment
 
@@ -81,7 +82,10 @@ def plan(seed: int, hours: float, only: tuple[str, ...] = ()) -> list[Act]:
     kinds = [kind for kind in only or KINDS if only or dice.random() < 0.6]
     weights = [KINDS[kind][1] * dice.choice((1, 1, 3)) for kind in kinds]
     wild_s = max(0, int(hours * 3600) - QUIET_S)
-    every_s = dice.choice((60, 200, 600, 1800))  # storms, and days when little happens
+    # Storms, and days when little happens; of long worlds, some in which nothing does.
+    every_s = dice.choice((60, 200, 600, 1800) if hours <= LONG_H else (150, 600, 1800, 7200))
+    if hours > LONG_H and dice.random() < 0.05:
+        kinds = []
     every_s = 120 if only else every_s
     acts = []
     if wild_s and (

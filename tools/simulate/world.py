@@ -25,7 +25,7 @@ from gateway.site import Site, Storage
 from tools.simulate import bus
 from tools.simulate.broker import Broker
 from tools.simulate.disk import SimDisk
-from tools.simulate.history import LIFE_ENDS, Act, Faults, chance, operations, plan
+from tools.simulate.history import LIFE_ENDS, LONG_H, Act, Faults, chance, operations, plan
 from tools.simulate.leaves import EPOCH_MS, Leaves
 from tools.simulate.ledger import Ledger
 from tools.simulate.loop import VirtualLoop
@@ -117,8 +117,11 @@ class World:
         self.settings = Settings(crit, bulk, segment, commit_ms)
         storage = Storage("unused", crit, bulk, commit_ms)
         delivery = Delivery("mqtt://broker", deflate=dice.random() < 0.5)
+        long = self._hours > LONG_H
+        if long:
+            delivery.announce_ms = dice.choice((60_000, 600_000))
         self._profile = bus.profile()
-        buses = bus.buses(dice)
+        buses = bus.buses(dice, long)
         self.site = Site(GW, delivery, storage, "ntp", [], buses)
         self.gauges = {one.name: bus.Gauges(one) for one in buses}
         self.echoes = {one.name: one.framing != TCP and dice.random() < 0.3 for one in buses}
