@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from gateway.core.errors import LinkError
-from tests.support.missing import missing
-from tools.powercut import media, rig
+from tests.support.mounting import need_mounts
+from tools.powercut import rig
 from tools.powercut.writer import MUTANTS
 
 POINTS = 250
 MUTANT_POINTS = 25  # each is caught by most of them
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _may_mount() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount")
-    program = media.missing_program()
-    if program:
-        missing(*program)
-    try:
-        with media.workplace() as place:
-            media.try_out(place)
-    except LinkError as error:
-        pytest.skip(f"the kernel refuses: {error}")
+    need_mounts()
 
 
 def test_real_power_cuts_lose_and_invent_and_reuse_nothing_at_250_moments() -> None:

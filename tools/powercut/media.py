@@ -7,8 +7,11 @@ killed process of ours left is taken away by the next one.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import fcntl
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,13 +25,19 @@ if TYPE_CHECKING:
 
 PREFIX = "tidegate-rig-"
 ROOM_BYTES = 512 << 20  # free in memory, or we work on the disk
+BLOCK_BYTES = 4096
+_SPARE_BYTES = 1 << 20  # of a brittle medium's memory, beside the image
+_FIBMAP = 1  # ioctl of linux/fs.h: the block of the device that holds a block of a file
+_PUNCH_HOLE = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 _TRY_BYTES = 4 << 20
-RECORDER = "qemu-storage-daemon"
+EXPORTER = "qemu-storage-daemon"
 PROGRAMS = {
     "mkfs.ext4": "apt-get install e2fsprogs",
     "mount": "apt-get install mount",
     "losetup": "apt-get install mount",
-    RECORDER: "apt-get install qemu-system-common",
+    EXPORTER: "apt-get install qemu-system-common",
 }
 _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # a user's PATH lacks them on Debian
 _MEMORY = Path("/dev/shm")
@@ -101,7 +110,7 @@ def try_out(place: Path) -> None:
     """Record a mount; LinkError naming the step that this kernel refuses."""
     image = place / "try.img"
     make_ext4(image, _TRY_BYTES)
-    with Recorder(image, "try") as recorder, mounted(recorder.device, place / "try"):
+    with Exported(image, "try", recorded=True) as disk, mounted(disk.device, place / "try"):
         pass
 
 
@@ -113,41 +122,34 @@ def unmount(point: Path) -> None:
         call("umount", "-l", str(point))
 
 
-@contextlib.contextmanager
-def loop_device(file: Path) -> Iterator[str]:
-    """Attach a loop device to a file."""
-    device = call("losetup", "-f", "--show", str(file))
-    try:
-        yield device
-    finally:
-        call("losetup", "-d", device)
+class Exported:
+    """An image behind a block device `device`; if `recorded`, every write is noted in `log_path`.
 
-
-class Recorder:
-    """An image behind a block device that notes every write: `device`, and the log `log_path`.
-
-    By qemu-storage-daemon: its `blklogwrites` over the image, exported as a file through FUSE,
-    and a loop device on that file.
+    By qemu-storage-daemon, which exports the image as a file through FUSE, `blklogwrites` between
+    if asked for, and a loop device on that file. (A loop device on the image itself would call a
+    write that found room for half of itself a success.)
     """
 
-    def __init__(self, image: Path, name: str) -> None:
+    def __init__(self, image: Path, name: str, recorded: bool = False) -> None:
         self.log_path = image.with_suffix(".log")
         self.device = ""
-        export = image.with_suffix(".export")
-        self.log_path.write_bytes(b"")
-        export.write_bytes(b"")
-        self._export = export
-        # Losing power is played on the log: the machine under it need not flush anything.
+        self._export = image.with_suffix(".export")
+        self._export.write_bytes(b"")
+        # What power cuts take is played on the log: the machine under it need not flush anything.
         file = "file,cache.no-flush=on,node-name={},filename={}"
-        argv = [shutil.which(RECORDER, path=_PATH) or RECORDER]
+        argv = [shutil.which(EXPORTER, path=_PATH) or EXPORTER]
         argv += ["--blockdev", file.format("image", image)]
-        argv += ["--blockdev", file.format("log", self.log_path)]
-        argv += ["--blockdev", "blklogwrites,node-name=both,file=image,log=log"]
-        argv[-1] += ",log-super-update-interval=1"
-        argv += ["--export", f"fuse,id=export,node-name=both,mountpoint={export},writable=on"]
+        if recorded:
+            self.log_path.write_bytes(b"")
+            argv += ["--blockdev", file.format("log", self.log_path)]
+            argv += ["--blockdev", "blklogwrites,node-name=top,file=image,log=log"]
+            argv[-1] += ",log-super-update-interval=1"
+        node = "top" if recorded else "image"
+        argv += ["--export", f"fuse,id=export,node-name={node},mountpoint={self._export}"]
+        argv[-1] += ",writable=on"
         self.process = Process(name, argv, image.parent)
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Exported:
         self.process.start()
         try:
             # An empty file becomes a full one once it is there.
@@ -155,15 +157,11 @@ class Recorder:
             self.process.until(met, "export the disk through FUSE")
             self.device = call("losetup", "-f", "--show", str(self._export))
         except LinkError:
-            self.close()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the device; what is in flight is written first."""
         self.process.resume()
         if self.device:
             call("losetup", "-d", self.device)
@@ -171,6 +169,96 @@ class Recorder:
         self.process.stop()
         with contextlib.suppress(LinkError):  # its end unmounted it, unless it was killed
             call("umount", "-l", str(self._export))
+
+
+class Brittle:
+    """An ext4 whose unwritten blocks can be made to fail: writing them is an error from then on.
+
+    The image lies on a small tmpfs of its own. What was written keeps its pages; the zeros are
+    given back and the tmpfs is filled, so that there is no page for anything new.
+    """
+
+    def __init__(self, place: Path, size_bytes: int) -> None:
+        self.point = place / "mnt"
+        self._memory = place / "memory"
+        self._image = self._memory / "disk.img"
+        self._filler = self._memory / "filler"
+        self._size_bytes = size_bytes
+        self._stack = contextlib.ExitStack()  # the tmpfs
+        self._upper = contextlib.ExitStack()  # what lies above it
+
+    def __enter__(self) -> Brittle:
+        self._memory.mkdir()
+        room = self._size_bytes + _SPARE_BYTES
+        call("mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(self._memory))
+        self._stack.callback(unmount, self._memory)
+        try:
+            make_ext4(self._image, self._size_bytes, "-J", "size=4")
+            self._image.write_bytes(self._image.read_bytes())  # a page for every zero, too
+            self._mount()
+        except LinkError:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._upper.close()
+        self._stack.close()
+
+    def fail(self, file: Path | None = None) -> None:
+        """From now on what was never written fails, or only what is in `file`.
+
+        Nobody may write meanwhile.
+        """
+        call("sync", "-f", str(self.point))
+        with self._image.open("r+b") as image:
+            places = _blocks(file) if file else range(0, self._size_bytes, BLOCK_BYTES)
+            for at in places:
+                if os.pread(image.fileno(), BLOCK_BYTES, at) == bytes(BLOCK_BYTES):
+                    _punch(image.fileno(), at)
+        with self._filler.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while filler.write(bytes(BLOCK_BYTES)):
+                pass
+
+    def again(self) -> None:
+        """Put a good medium with the same bytes in its place: nothing is cached any more."""
+        self._upper.close()
+        self._filler.unlink(missing_ok=True)
+        _repair(self._image)
+        self._mount()
+
+    def _mount(self) -> None:
+        with self._upper as upper:
+            device = upper.enter_context(Exported(self._image, "exporter")).device
+            upper.enter_context(mounted(device, self.point))
+            self._upper = upper.pop_all()
+
+
+def _repair(image: Path) -> None:
+    """Check a file system as a boot does; LinkError if it cannot be made good."""
+    done = subprocess.run(
+        [shutil.which("e2fsck", path=_PATH) or "e2fsck", "-p", str(image)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode > 1:  # 1: errors were corrected
+        raise LinkError(f"e2fsck: {done.stdout.strip()}")
+
+
+def _blocks(file: Path) -> list[int]:
+    """Return where on its device the blocks of a file lie, in bytes."""
+    found = []
+    with file.open("rb") as opened:
+        for number in range(file.stat().st_size // BLOCK_BYTES):
+            told = fcntl.ioctl(opened.fileno(), _FIBMAP, struct.pack("=i", number))
+            found.append(struct.unpack("=i", told)[0] * BLOCK_BYTES)
+    return found
+
+
+def _punch(descriptor: int, at: int) -> None:
+    if _LIBC.fallocate(descriptor, _PUNCH_HOLE, at, BLOCK_BYTES) != 0:
+        raise LinkError(f"fallocate: {os.strerror(ctypes.get_errno())}")
 
 
 def _take_away(top: str) -> None:

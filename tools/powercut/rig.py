@@ -74,7 +74,7 @@ def _record(place: Path, image: Path, dice: Random, before: list[list[Any]], mut
     book = place / "book"
     book.write_bytes(b"")
     value = max([line[2] for line in before if line[1] == "given"], default=0)
-    with media.Recorder(image, "recorder") as recorder:
+    with media.Exported(image, "recorder", recorded=True) as recorder:
         with media.mounted(recorder.device, place / "live", COMMIT) as live:
             for _ in range(LIVES):
                 argv = [str(live / "buffer"), str(book), str(recorder.log_path)]
