@@ -23,25 +23,34 @@ BENCHES = {
     "profile": "check time, compiled size and a board's heap over all profiles",
     "footprint": "start-up times and the agent's memory",
 }
+# The same for those that take minutes, and run only when they are named.
+LONG = {"storm": "readings that arrive while everything is killed, stalled and cut off (a minute)"}
 # The same for those that measure the folders they are given; the module, as import is a keyword.
 OF_PLACES = {"import": ("importing", "how much of the files below DIR… the importers carry")}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `bench` takes."""
-    known = BENCHES | {name: text for name, (_, text) in OF_PLACES.items()}
+    known = BENCHES | LONG | {name: text for name, (_, text) in OF_PLACES.items()}
     told = "; ".join(f"{name}: {text}" for name, text in known.items())
     parser.add_argument("name", choices=[*known, "all"], help=told)
     parser.add_argument("places", nargs="*", type=Path, metavar="DIR", help="for import")
     parser.add_argument("--points", type=int, default=250, help="for powercut: how many cuts")
-    parser.add_argument("--seed", type=int, default=1, help="for powercut: which ones")
+    parser.add_argument("--seed", type=int, default=1, help="for powercut, storm: which ones")
+    parser.add_argument(
+        "--broker", default="mosquitto", help="for storm: mosquitto, nats, rabbitmq"
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="for storm: how long it lasts")
 
 
 def main(args: argparse.Namespace) -> int:
     """Measure, print, and return 1 if a budget is exceeded."""
     names = list(BENCHES) if args.name == "all" else [args.name]
     found = []
-    given = dict.fromkeys(OF_PLACES, (args.places,)) | {"powercut": (args.points, args.seed)}
+    given = dict.fromkeys(OF_PLACES, (args.places,)) | {
+        "powercut": (args.points, args.seed),
+        "storm": (args.broker, args.seconds, args.seed),
+    }
     for name in names:
         module = OF_PLACES[name][0] if name in OF_PLACES else name
         for row in importlib.import_module(f"tools.bench.{module}").run(*given.get(name, ())):

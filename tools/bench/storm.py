@@ -24,6 +24,7 @@ from tools.sim.proxy import DEAF, PASS, Proxy
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
     from typing import Any
 
 READINGS = 20_000
@@ -33,7 +34,7 @@ REPEATS_PERCENT_MAX = 10
 STALL_S = 0.3
 DEAF_S = 0.2
 # The share of the storm that the gateway is alive and samples: then it lasts as long as the storm.
-ALIVE = 0.75
+ALIVE = 0.95
 SETTLE_S = 120.0  # everything is whole again; the longest back-off and an ack time-out fit in
 
 BROKER, GATEWAY, PLATFORM, STALL, CUT, DEAFNESS = FAULTS = (
@@ -160,7 +161,6 @@ async def _pass(
         buffer = str(stage.directory / "buffer")
         arguments = ("tools.sim.sampler", buffer, url, protocol, str(total), str(rate))
         gateway = stage.python("gateway", "-m", *arguments)
-        await _until(lambda: gateway.err_path.exists(), SETTLE_S, lambda: "gateway did not start")
         faults = round(seconds * FAULTS_PER_MINUTE / 60)
         began_s = time.monotonic()
         for number in range(faults):
@@ -173,13 +173,13 @@ async def _pass(
             dead = [process for process in stage.processes.values() if not process.alive]
             if dead:
                 raise LinkError(f"{dead[0].name} ended by itself: {dead[0].last_words()}")
-            return _told(gateway.out_path).get("sampled", 0) >= total
+            return int(_told(gateway.out_path).get("sampled", 0)) >= total
 
         await _until(whole, SETTLE_S, lambda: f"not all delivered: {gateway.last_words()}")
         return time.monotonic() - calm_s
 
 
-async def _until(met: Any, seconds: float, what: Any) -> None:
+async def _until(met: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
     end_s = time.monotonic() + seconds
     while not met():
         if time.monotonic() > end_s:

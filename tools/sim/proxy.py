@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 
-PASS = "pass"
+PASS = "pass"  # noqa: S105 - a mode
 HOLE = "hole"  # nothing moves either way, connections stay open: a dead radio link
 DEAF = "deaf"  # upstream passes, what comes back is thrown away: acknowledgements are lost
 
