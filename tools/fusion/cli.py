@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import sqlite3
 import sys
@@ -16,11 +17,14 @@ from gateway.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tools.fusion.days import Days
+
+DAYS = 7  # of a completeness report, if none are given
 OK, FINDINGS, NO_INPUT, IO_ERROR = 0, 1, 66, 74
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `run`, `report` and `export`."""
+    """Declare the verbs."""
     verbs = parser.add_subparsers(dest="action", required=True, metavar="run|report|export")
     run = verbs.add_parser("run", help="store what gateways publish, and acknowledge it")
     run.add_argument("--broker", required=True, metavar="URL", help="mqtt://host:port or mqtts://")
@@ -36,8 +40,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
         verb.add_argument("--gw", default="", metavar="ID", help="only this gateway")
         verb.add_argument("--since", type=_span_ms, default=0, metavar="SPAN", help="90s, 24h, 7d")
+    _completeness(report)
     for verb in (run, report, export):
         verb.add_argument("--db", required=True, type=Path, metavar="PATH", help="SQLite database")
+
+
+def _completeness(report: argparse.ArgumentParser) -> None:
+    told = report.add_argument_group("completeness, by point and local day")
+    told.add_argument("--completeness", action="store_true", help="what was due and did not come")
+    told.add_argument("--days", type=_count, metavar="N", help="today and N - 1 days before it")
+    told.add_argument("--from", type=_date, dest="from_", metavar="DATE", help="first day")
+    told.add_argument("--to", type=_date, metavar="DATE", help="last day (default: today)")
+    told.add_argument("--tz", default="UTC", metavar="ZONE", help="whose days, as Asia/Shanghai")
+    told.add_argument("--csv", action="store_true", help="a line for each point and day")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -73,6 +88,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
+    if args.completeness:
+        return _complete(args)
     from tools.fusion import schema, text
     from tools.fusion.report import report
 
@@ -86,6 +103,39 @@ def _report(args: argparse.Namespace) -> int:
     else:
         print("\n".join(text.lines(document, text.use_colour())))
     return FINDINGS if document["lost"] else OK
+
+
+def _complete(args: argparse.Namespace) -> int:
+    from tools.fusion import complete, page, schema, text
+
+    now_ms = int(time.time() * 1000)
+    days = _days(args, now_ms)
+    database = schema.open_readonly(args.db)
+    document = complete.report(database, now_ms, days, args.gw)
+    if args.gw and not document["gateways"]:
+        raise ConfigError(f"gateway {args.gw} has never been heard")
+    if args.csv:
+        page.write_csv(document, sys.stdout)
+    elif args.json:
+        print(json.dumps(document))
+    else:
+        print("\n".join(page.lines(document, text.use_colour())))
+    return FINDINGS if "unknown" in document["missing"] else OK
+
+
+def _days(args: argparse.Namespace, now_ms: int) -> Days:
+    from tools.fusion.days import Days, local_date
+
+    try:
+        last = args.to or local_date(now_ms, args.tz)
+        first = args.from_
+        if first is None and args.since:
+            first = local_date(now_ms - int(args.since), args.tz)
+        if first is None:
+            first = last - dt.timedelta(days=(args.days or DAYS) - 1)
+        return Days(args.tz, first, last)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(str(error))
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -102,6 +152,19 @@ def _export(args: argparse.Namespace) -> int:
 
 def _since_ms(args: argparse.Namespace, now_ms: int) -> int:
     return now_ms - int(args.since) if args.since else 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"not a number of days: {text!r}")
+    return int(text)
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a date as 2026-11-23: {text!r}")
 
 
 def _span_ms(text: str) -> int:

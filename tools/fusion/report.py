@@ -5,9 +5,9 @@ Only reads. The document is the contract ("tidegate.fusion.report/1"); `text` ma
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from tools.fusion import spell
 from tools.fusion.store import BEFORE, LOST
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "tidegate.fusion.report/1"
 IDENTITY = ("sampled", "delivered", "gaps", "buffered")  # of the gateway's health
+BUFFER = ("came_ms", "hours_left", "fill", "durable")
 ABSENT = "absent"  # due by its period, and not even an attempt is known
 
 
@@ -68,6 +69,7 @@ def _gateway(database: sqlite3.Connection, row: tuple[Any, ...], since_ms: int) 
             sum(one["expected"] for one in expected),
         ),
         "account": _account(database, gateway_id, streams, gaps),
+        "health": _health(database, gateway_id),
         "points": points,
         "streams": streams,
         "gaps": gaps,
@@ -209,16 +211,10 @@ def _account(
     database: sqlite3.Connection, gateway_id: int, streams: list[Document], gaps: list[Document]
 ) -> Document:
     """Return the gateway's identity beside what the platform counted itself."""
-    told = database.execute(
-        "SELECT came_ms, body FROM health WHERE gateway_id = ? ORDER BY minute DESC LIMIT 1",
-        (gateway_id,),
-    ).fetchone()
+    told = spell.health(database, gateway_id)
     identity = None
-    if told is not None:
-        body = json.loads(told[1])
-        if all(isinstance(body.get(name), int) for name in IDENTITY):
-            identity = {name: body[name] for name in IDENTITY}
-            identity["came_ms"] = told[0]
+    if told is not None and all(isinstance(told.get(name), int) for name in IDENTITY):
+        identity = {name: told[name] for name in (*IDENTITY, "came_ms")}
     holes = [hole for one in streams for hole in one["holes"]]
     return {
         "gateway": identity,
@@ -229,6 +225,12 @@ def _account(
         "lost": _numbers(holes, LOST),
         "before": _numbers(holes, BEFORE),
     }
+
+
+def _health(database: sqlite3.Connection, gateway_id: int) -> Document | None:
+    """Return how long the gateway's buffer still lasts, as it told last."""
+    told = spell.health(database, gateway_id)
+    return None if told is None else {name: told.get(name) for name in BUFFER}
 
 
 def _numbers(holes: list[Document], why: str) -> int:

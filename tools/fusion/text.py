@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 COLUMNS = 100
 NAME_MAX = 30
-_RED, _BOLD, _PLAIN = "\x1b[31;1m", "\x1b[1m", "\x1b[0m"
+RED, YELLOW, BOLD, _PLAIN = "\x1b[31;1m", "\x1b[33;1m", "\x1b[1m", "\x1b[0m"
+HOURS_LOW, HOURS_LEAST = (
+    72,
+    24,
+)  # of buffer left: shown in yellow below the one, in red below the other
 WHY_MIN = 18  # columns for the reasons, which go on below when they need more
 _HEADS = ("POINT", "KIND", "EVERY", "DUE", "GOOD", "%", "LAST", "NOT GOOD")
 _RIGHT = {2, 3, 4, 5}  # columns of numbers
@@ -41,7 +45,7 @@ def lines(document: Document, colour: bool = False) -> list[str]:
         found.append(("", line[:COLUMNS]))
     if not found[-1][1]:
         found.pop()
-    return [_paint(style if colour else "", line) for style, line in found]
+    return [paint(style if colour else "", line) for style, line in found]
 
 
 def _gateway(gateway: Document, now_ms: int) -> list[tuple[str, str]]:
@@ -54,11 +58,12 @@ def _gateway(gateway: Document, now_ms: int) -> list[tuple[str, str]]:
     if gateway["rejected"]:
         head.append(f"refused {gateway['rejected']}")
     rows = [_point(point, now_ms) for point in gateway["points"]]
-    out = [(_BOLD, "  ".join(head))]
+    out = [(BOLD, "  ".join(head))]
     out += [("", f"  {line}") for line in _table([_HEADS, *rows])]
     out += [("", f"  {line}") for line in _account(gateway, now_ms)]
+    out += [(style, f"  {line}") for style, line in buffer_left(gateway["health"] or {})]
     out += [
-        (_RED, f"  LOST:     {_numbers(hole)} of {_log(stream)} neither came nor were explained")
+        (RED, f"  LOST:     {_numbers(hole)} of {_log(stream)} neither came nor were explained")
         for stream in gateway["streams"]
         for hole in stream["holes"]
         if hole["why"] == LOST
@@ -113,6 +118,23 @@ def _account(gateway: Document, now_ms: int) -> list[str]:
     return out
 
 
+def buffer_left(health: Document) -> list[tuple[str, str]]:
+    """Return lines on how long the gateway's buffer still lasts, as far as it has told."""
+    found = []
+    hours, fill = health.get("hours_left"), health.get("fill")
+    if isinstance(hours, int | float):
+        style = RED if hours < HOURS_LEAST else YELLOW if hours < HOURS_LOW else ""
+        line = f"buffer:   {hours:g} hours left"
+        least = health.get("hours_left_min")
+        line += f" (least {least:g})" if least is not None and least < hours else ""
+        if isinstance(fill, int | float):
+            line += f", {fill * 100:.0f} % full of what is not confirmed"
+        found.append((style, line))
+    if health.get("durable") is False:
+        found.append((RED, "NOT DURABLE: no card takes readings, a power cut loses what waits"))
+    return found
+
+
 def _numbers(hole: Document) -> str:
     first, last = hole["first"], hole["last"]
     return f"number {first}" if first == last else f"{last - first + 1} numbers {first}..{last}"
@@ -157,7 +179,8 @@ def _cut(cell: str) -> str:
     return cell if len(cell) <= NAME_MAX else cell[: NAME_MAX - 1] + "…"
 
 
-def _paint(style: str, line: str) -> str:
+def paint(style: str, line: str) -> str:
+    """Return the line in a style, without anything that would move the cursor."""
     # Units, kinds and topics are a stranger's text: no control character reaches the terminal.
     clean = "".join([letter if letter.isprintable() else "·" for letter in line])
     return f"{style}{clean}{_PLAIN}" if style else clean
