@@ -15,7 +15,7 @@ import pytest
 from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
 from gateway.core.reading import BULK, CRIT, RINGS, Gap, Point, Reading
-from tests.support.mounting import need_mounts
+from tests.support.mounting import fill, need_mounts
 from tools.powercut import media
 
 if TYPE_CHECKING:
@@ -89,19 +89,6 @@ async def told(buffer: Buffer) -> tuple[list[int], dict[str, int], dict[str, Any
     """Return what `drained` returns, and the counts."""
     assert buffer.durable
     return *await drained(buffer), buffer.counts()
-
-
-def fill(point: Path) -> None:
-    """Take every byte that is left, root's reserve included."""
-    with (point / "others").open("wb", buffering=0) as file:
-        size = 1 << 16
-        while size:
-            try:
-                file.write(bytes(size))
-            except OSError:
-                size //= 2
-        os.fsync(file.fileno())
-    assert os.statvfs(point).f_bavail == 0
 
 
 def test_real_full_disk_does_not_stop_a_ring_that_rolls_evicts_and_restarts(

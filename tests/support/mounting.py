@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.core.errors import LinkError
 from tests.support.missing import missing
 from tools.powercut import media
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def need_mounts() -> None:
@@ -22,6 +26,19 @@ def need_mounts() -> None:
     why = _refusal()
     if why:
         pytest.skip(f"the kernel refuses: {why}")
+
+
+def fill(point: Path) -> None:
+    """Take every byte that is left, root's reserve included."""
+    with (point / "others").open("wb", buffering=0) as file:
+        size = 1 << 16
+        while size:
+            try:
+                file.write(bytes(size))
+            except OSError:
+                size //= 2
+        os.fsync(file.fileno())
+    assert os.statvfs(point).f_bavail == 0
 
 
 @functools.cache

@@ -180,6 +180,7 @@ class Brittle:
 
     def __init__(self, place: Path, size_bytes: int) -> None:
         self.point = place / "mnt"
+        self.device = ""
         self._memory = place / "memory"
         self._image = self._memory / "disk.img"
         self._filler = self._memory / "filler"
@@ -229,8 +230,8 @@ class Brittle:
 
     def _mount(self) -> None:
         with self._upper as upper:
-            device = upper.enter_context(Exported(self._image, "exporter")).device
-            upper.enter_context(mounted(device, self.point))
+            self.device = upper.enter_context(Exported(self._image, "exporter")).device
+            upper.enter_context(mounted(self.device, self.point, "errors=remount-ro"))
             self._upper = upper.pop_all()
 
 
