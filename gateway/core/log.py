@@ -27,10 +27,15 @@ def event(severity: int, name: str, **fields: Any) -> None:
 
 
 class Presence:
-    """Says once that a thing is lost and once that it is back."""
+    """Says once that a thing is lost and once that it is back.
 
-    def __init__(self, name: str) -> None:
+    Of one loss, up to `causes_max` causes (the words before a colon) are told, each once.
+    """
+
+    def __init__(self, name: str, causes_max: int = 1) -> None:
         self._name = name
+        self._causes_max = causes_max
+        self._causes: list[str] = []
         self._lost_at_ms: int | None = None
         self._missed = 0
 
@@ -39,10 +44,14 @@ class Presence:
         return self._lost_at_ms is not None
 
     def lose(self, why: str, now_ms: int) -> None:
-        """Count a miss; the first after a success is written."""
+        """Count a miss; the first after a success is written, and the first of another cause."""
         self._missed += 1
         if self._lost_at_ms is None:
             self._lost_at_ms = now_ms
+            self._causes = []
+        cause = why.split(":", 1)[0]
+        if cause not in self._causes and len(self._causes) < self._causes_max:
+            self._causes.append(cause)
             event(WARNING, "lost", what=self._name, why=why)
 
     def find(self, now_ms: int) -> None:

@@ -68,6 +68,7 @@ TURN_MS = 10_000  # the loop turns at least so often: whoever watches over it mu
 EVENTS_MAX = 1_000  # waiting acknowledgements; more is a flood, and they are cumulative anyway
 DEFLATED = f"{senml.CONTENT_TYPE}@deflate"  # content type and coding, as RFC 9193 writes them
 REJECTED = "rejected"
+CAUSES_MAX = 4  # of one absence, that are told: no network, then no clock, then no right
 
 
 class Ear:
@@ -149,8 +150,8 @@ class Uplink:
         self._events: list[events.Event] = []
         self._wake = aio.Event()
         self._dial = aio.Event()
-        self._broker = Presence("broker")
-        self._platform = Presence("platform")
+        self._broker = Presence("broker", CAUSES_MAX)
+        self._platform = Presence("platform", CAUSES_MAX)
 
     async def run(self) -> None:
         """Connect, deliver, reconnect, until cancelled; the will says "offline" then."""

@@ -1,3 +1,4 @@
+from gateway.core import log
 from gateway.core.decimal import Decimal
 from gateway.core.errors import BadReply, LinkError, Refused, TidegateError
 from gateway.core.log import Presence
@@ -33,3 +34,21 @@ def test_presence_is_lost_once_and_found_once() -> None:
     assert presence.lost
     presence.find(3000)
     assert not presence.lost
+
+
+def test_presence_tells_each_cause_of_one_loss_once() -> None:
+    told = []
+    real, log.event = log.event, lambda _severity, name, **fields: told.append((name, fields))
+    try:
+        broker, sensor = Presence("broker", 2), Presence("sensor")
+        for why in ("DNS: a", "TCP: b", "DNS: c", "TCP: b", "TLS: d"):
+            broker.lose(why, 1000)
+            sensor.lose(why, 1000)
+        broker.find(3000)
+        broker.lose("DNS: e", 4000)
+    finally:
+        log.event = real
+    whys = [(fields["what"], fields.get("why")) for _, fields in told]
+    first = [("broker", "DNS: a"), ("sensor", "DNS: a"), ("broker", "TCP: b")]
+    assert whys == first + [("broker", None), ("broker", "DNS: e")]  # noqa: RUF005 - MicroPython
+    assert told[3] == ("back", {"what": "broker", "after_ms": 2000, "missed": 5})
