@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from gateway.core import buggify
+from tools.simulate.history import plan
 from tools.simulate.rare import POINTS, Rare
 from tools.simulate.world import World
 
@@ -37,8 +38,8 @@ def test_rare_ways_are_each_open_in_some_worlds_and_closed_in_others() -> None:
 
 
 def test_rare_ways_that_are_open_are_taken() -> None:
-    world = World(6, 1.5)
-    world.rare.shares = dict.fromkeys(POINTS, 0.1)
+    world = World(6, 1.5, plan(6, 1.5, ("cut", "power", "stall")))
+    world.rare.shares = dict.fromkeys(POINTS, 0.2)
     world.rare.taken = dict.fromkeys(POINTS, 0)
     outcome = world.run()
     assert not outcome.broken, outcome.broken

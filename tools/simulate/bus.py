@@ -106,6 +106,8 @@ class Port:
         self._echo = echo
         self._requests = mbap.RequestReader() if self._tcp else rtu.RequestReader()
         self._inbox = Inbox()
+        self._babbling = False
+        self._free_s = 0.0
 
     async def read(self, size_max: int) -> bytes:
         self._check()
@@ -141,15 +143,28 @@ class Port:
     def close(self) -> None:
         self._inbox.lose(LinkError("closed"))
 
+    def babble(self) -> None:
+        """Say things that no device means, while that is the trouble."""
+        self._babbling = self._faults.on("babble") and not self._tcp
+        if self._babbling:
+            self._inbox.put(b"U" * 40)
+            self._loop.call_later(0.1, self.babble)
+
     def _check(self) -> None:
         if self._faults.on("unplug"):
             self._inbox.lose(LinkError("unplugged"))
 
     def _later(self, after_s: float, data: bytes) -> None:
         cut = self._dice.randrange(1, len(data)) if self._dice.random() < 0.2 else len(data)
-        self._loop.call_later(after_s, self._inbox.put, data[:cut])
+        if self._babbling:  # between two pieces, what is added may fit a CRC once in 65 536 times
+            cut = len(data)
+        # One after the other: two replies may be late, but not within each other.
+        at_s = max(self._free_s, self._loop.time() + after_s)
+        self._loop.call_at(at_s, self._inbox.put, data[:cut])
+        self._free_s = at_s + 0.001
         if cut < len(data):
-            self._loop.call_later(after_s + 0.01, self._inbox.put, data[cut:])
+            self._loop.call_at(at_s + 0.01, self._inbox.put, data[cut:])
+            self._free_s += 0.01
 
     def _spoiled(self, frame: bytes) -> bytes:
         if self._faults.strikes("noise", 0.5):

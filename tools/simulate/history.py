@@ -18,11 +18,13 @@ KINDS: dict[str, tuple[int, int]] = {
     "silence": (600, 3),  # devices say nothing
     "garbage": (600, 2),  # bytes of nobody before a reply
     "late": (600, 3),  # replies come after their time-out
+    "babble": (300, 1),  # a device that is never silent
     "unplug": (900, 2),  # the adapter is gone
     "slow-disk": (90, 2),  # every operation of the storage thread takes seconds
     "sync-eio": (0, 3),  # one fdatasync fails; its pages are then called clean
     "write-eio": (0, 2),
     "read-eio": (300, 2),
+    "hang": (0, 1),  # the storage thread does not come back
     "disk-full": (3600, 2),  # by others: nothing can be created
     "read-only": (300, 1),
     "broker-gone": (5400, 4),  # nobody listens
@@ -41,6 +43,7 @@ KINDS: dict[str, tuple[int, int]] = {
     "ack-lost": (300, 3),
     "ack-twice": (600, 2),  # also late, after newer ones
     "ack-forged": (600, 2),  # of other logs, and of numbers never sent
+    "ack-flood": (0, 1),  # thousands, of anybody
     "clock-step": (3600, 2),  # nobody vouches for a clock that is a day off
     "clock-lost": (7200, 2),  # the next starts find 1970, until this ends
     "kill": (0, 4),
@@ -48,7 +51,9 @@ KINDS: dict[str, tuple[int, int]] = {
     "reflash": (0, 1),  # another card: an empty disk
 }
 
+EPOCH_MS = 1_800_000_000_000  # the wall clock when a world begins
 LIFE_ENDS = ("kill", "power", "reflash")
+OF_THE_CLOCK = ("clock-step", "clock-lost")
 LONG_H = 12  # worlds above live slowly: days of a town, and not an hour of a machine hall
 QUIET_S = 1_800  # at the end nothing goes wrong any more: what can be delivered, must be
 _OPERATIONS_MAX = 60  # a life may end so many operations, or turns, after its moment
@@ -131,14 +136,15 @@ class Faults:
         self._now_s = now_s
         self._until_s: dict[str, float] = {}
         self._dice: dict[str, Random] = {}
-        self.last_s = 0.0  # when the last of them ends
+        self.last_s = 0.0  # when the last of them ends; what moves clocks may delay nothing
 
     def begin(self, act: Act) -> None:
         """Let `act` happen from now on."""
         until_s = self._now_s() + act.for_s
         self._until_s[act.kind] = max(self._until_s.get(act.kind, 0.0), until_s)
         self._dice[act.kind] = Random(act.number)
-        self.last_s = max(self.last_s, until_s)
+        if act.kind not in OF_THE_CLOCK:
+            self.last_s = max(self.last_s, until_s)
 
     def on(self, kind: str) -> bool:
         """Say whether `kind` is happening."""
@@ -152,6 +158,10 @@ class Faults:
     def dice(self, kind: str) -> Random:
         """Return the dice of a kind that began."""
         return self._dice[kind]
+
+    def ended_s(self, kinds: tuple[str, ...]) -> float:
+        """Return when the last of `kinds` ends, or ended."""
+        return max([self.until_s(kind) for kind in kinds])
 
     def until_s(self, kind: str) -> float:
         """Return when it ends, or ended."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway.buffer.books import NOTES_MAX
-from gateway.buffer.buffer import READINGS_MAX, Buffer
+from gateway.buffer.buffer import Buffer
 from gateway.buffer.store import Store
 from gateway.core.clock import NTP, RTC
 from gateway.core.errors import LinkError
 from gateway.core.reading import CRIT, RINGS
-from gateway.health import unaccounted
 from gateway.uplink.deflate_cpython import deflate
-from gateway.uplink.uplink import EVENTS_MAX
 from tools.simulate.bus import Port
+from tools.simulate.history import EPOCH_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +29,10 @@ if TYPE_CHECKING:
     from tools.simulate.broker import Link
     from tools.simulate.world import World
 
-EPOCH_MS = 1_800_000_000_000  # the wall clock when a world begins
 DAY_MS = 86_400_000
 RTC_ERROR_MS = 60_000
 WATCHDOG_MS = 60_000  # not fed for so long, the agent is killed
 POLL_MS_MAX = 30_000  # the longest poll of a device whose every request times out
-EVENTS_SLACK = 200  # beside acknowledgements: answers of one window, each a few
 
 
 class Leaves:
@@ -44,7 +40,8 @@ class Leaves:
 
     def __init__(self, world: World, boot_ms: int, kernel: str, dice: Random) -> None:
         self.buffer: Buffer | None = None
-        self.ear: Ear | None = None
+        self._ports: dict[str, Port] = {}
+        self._hung = False
         self.fed_ms = 0
         self._world = world
         self._boot_ms = boot_ms
@@ -58,9 +55,11 @@ class Leaves:
             raise LinkError(f"{wired.bus.port} is not there")
         name = wired.bus.name
         framing = wired.bus.framing
-        return Port(
+        port = self._ports[name] = Port(
             world.loop, world.faults, self._dice, world.gauges[name], framing, world.echoes[name]
         )
+        port.babble()
+        return port
 
     async def open_buffer(self, storage: Storage, points: list[Point]) -> Buffer:  # noqa: ARG002
         world = self._world
@@ -79,10 +78,16 @@ class Leaves:
         return buffer
 
     async def open_link(self, site: Site, ear: Ear) -> Link:  # noqa: ARG002
+        world = self._world
+        world.laws.uplink = ear._uplink
+        world.laws.connects()
         await asyncio.sleep(self._dice.uniform(0.01, 0.5))
-        self.ear = ear
-        link = self._world.broker.connect(ear)
-        self._world.note("connected", link.receive_max, link.packet_max)
+        try:
+            link = world.broker.connect(ear)
+        except LinkError:
+            world.laws.failed()
+            raise
+        world.note("connected", link.receive_max, link.packet_max)
         return link
 
     def observe(self, trust_system: bool) -> tuple[int, int, str] | None:  # noqa: ARG002
@@ -113,7 +118,15 @@ class Leaves:
     def alive(self, status: str, fed: bool) -> None:  # noqa: ARG002
         if fed:
             self.fed_ms = self._world.now_ms
-        self._check_bounds()
+        self._note_forgetting()
+        self._world.laws.pulse()
+
+    def begin(self, kind: str) -> None:
+        """Let something happen to ports or storage."""
+        if kind == "hang":
+            self._hung = True
+        for name in sorted(self._ports):
+            self._ports[name].babble()
 
     def watch(self) -> bool:
         """Return whether the watchdog must bite."""
@@ -127,6 +140,8 @@ class Leaves:
 
     async def _job(self, work: Callable[..., Any], *given: Any) -> Any:
         # As from a thread: others run before the work, and before its answer is seen.
+        while self._hung:
+            await asyncio.sleep(3600)
         mood = self._dice.random()
         await asyncio.sleep(0 if mood < 0.8 else self._dice.uniform(0, 0.05))
         if self._world.faults.strikes("slow-disk", 0.5):
@@ -135,27 +150,14 @@ class Leaves:
         await asyncio.sleep(0 if mood < 0.9 else 0.005)
         return answer
 
-    def _check_bounds(self) -> None:
+    def _note_forgetting(self) -> None:
         buffer, world = self.buffer, self._world
         assert buffer is not None
         if isinstance(buffer._store, Store):
             books = buffer._store.books
-            if len(books.notes) > NOTES_MAX:
-                world.broken(f"{len(books.notes)} notes, {NOTES_MAX} may be kept")
             if len(books.notes) >= books._notes_max:
                 # From here on the oldest notes are forgotten, and the accounts are not exact.
                 world.ledger.forgetful.add(world.ledger.card)
-        counts = buffer.counts()
-        if unaccounted(counts) and world.ledger.card not in world.ledger.forgetful:
-            world.broken(f"the accounts do not add up: {counts}")
-        if min(counts[name] for name in ("sampled", "delivered", "gaps", "buffered")) < 0:
-            world.broken(f"less than nothing: {counts}")
-        waiting = buffer._queued + buffer._flying
-        if waiting > READINGS_MAX:
-            world.broken(f"{waiting} readings wait in RAM, {READINGS_MAX} may")
-        uplink = self.ear._uplink if self.ear else None
-        if uplink and len(uplink._events) > EVENTS_MAX + EVENTS_SLACK:
-            world.broken(f"{len(uplink._events)} events wait for the session")
 
 
 class Listener:
@@ -167,7 +169,9 @@ class Listener:
         self._boot_ms = boot_ms
         self._add, self._commit = buffer.add, buffer.commit
         self._next, self._acked = buffer.next_batch, buffer.acked
-        for name in ("add", "commit", "next_batch", "acked"):
+        self._really_do = buffer._do
+        self._marks: dict[str, int] = {}
+        for name in ("add", "commit", "next_batch", "acked", "_do"):
             setattr(buffer, name, getattr(self, name))
 
     def add(self, ring: str, readings: list[Reading]) -> None:
@@ -182,11 +186,16 @@ class Listener:
         self._add(ring, readings)
 
     async def commit(self, telemetry: bool = True) -> None:
-        marks = self._world.ledger.marks()
         await self._commit(telemetry)
         if self._buffer.durable:
             for ring in RINGS if telemetry else (CRIT,):
-                self._world.ledger.committed(ring, marks[ring])
+                for one in self._world.ledger.committed(ring, self._marks[ring]):
+                    self._world.laws.committed(one)
+
+    async def _do(self, work: Callable[..., Any], *given: Any) -> Any:
+        if work == self._buffer._store_work:  # what was taken up to now is in it
+            self._marks = self._world.ledger.marks()
+        return await self._really_do(work, *given)
 
     async def next_batch(
         self, ring: str, after_seq: int, readings_max: int = 64, bytes_max: int = 8192

@@ -120,11 +120,18 @@ class Ledger:
         """Return how many readings of each ring were taken so far."""
         return {ring: len(self.taken[ring]) for ring in RINGS}
 
-    def committed(self, ring: str, upto: int) -> None:
-        """The buffer said that the first `upto` readings of `ring` are durable."""
-        for one in self.taken[ring][self._done[ring] : upto]:
+    def committed(self, ring: str, upto: int) -> list[Taken]:
+        """The buffer said that the first `upto` readings of `ring` are durable; return the new."""
+        fresh = self.taken[ring][self._done[ring] : upto]
+        for one in fresh:
             one.durable = True
         self._done[ring] = max(self._done[ring], upto)
+        return fresh
+
+    def oldest_in_ram(self, ring: str) -> Taken | None:
+        """Return the oldest reading of this life that is not durable."""
+        waiting = self.taken[ring][self._done[ring] :][:1]
+        return waiting[0] if waiting else None
 
     def handed_out(self, batch: Batch) -> None:
         """The buffer gave items to be sent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core.reading import Gap
+from gateway.core.reading import RINGS, Gap
 from gateway.uplink import topics
 from tools.fusion.stream import Stream
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tools.simulate.history import Faults
     from tools.simulate.ledger import Ledger
 
+FLOOD = 3_000
 COMMIT_S = 1.0  # at most so long after the first pack: the contract's acknowledgement a second
 
 
@@ -86,6 +87,12 @@ class Platform:
         """Start again with an empty database."""
         self._open = []
         self.streams = {}
+
+    def flood(self, dice: Random) -> None:
+        """Acknowledge thousands of times what was never sent, or long ago."""
+        for _ in range(FLOOD):
+            log = dice.choice([*self.highs, dice.randbytes(8)])
+            self._send(dice.choice(RINGS), log, dice.choice((1, 1 << 40)))
 
     def _stream(self, ring: str, log: bytes) -> Stream:
         return self.streams.setdefault((ring, log), Stream())

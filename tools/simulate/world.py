@@ -25,8 +25,18 @@ from gateway.site import Site, Storage
 from tools.simulate import bus
 from tools.simulate.broker import Broker
 from tools.simulate.disk import SimDisk
-from tools.simulate.history import LIFE_ENDS, LONG_H, Act, Faults, chance, operations, plan
-from tools.simulate.leaves import EPOCH_MS, Leaves
+from tools.simulate.history import (
+    EPOCH_MS,
+    LIFE_ENDS,
+    LONG_H,
+    Act,
+    Faults,
+    chance,
+    operations,
+    plan,
+)
+from tools.simulate.laws import Laws
+from tools.simulate.leaves import Leaves
 from tools.simulate.ledger import Ledger
 from tools.simulate.loop import VirtualLoop
 from tools.simulate.platform import Platform
@@ -73,6 +83,7 @@ class World:
         self.learned: dict[str, object] = {}
         self.faults = Faults(lambda: self.now_ms / 1000)
         self.ledger = Ledger(self.broken)
+        self.laws = Laws(self)
         self.rare = Rare(seed)
         self._seed = seed
         self._hours = hours
@@ -157,6 +168,7 @@ class World:
         self._buffer = buffer
         self.note("opened", buffer.boot, buffer.durable, buffer.counts()["buffered"])
         self.ledger.began(buffer.boot, buffer.durable)
+        self.laws.opened()
         if buffer.durable:
             for ring in RINGS:
                 self.ledger.opened(ring, buffer.log_id(ring))
@@ -227,8 +239,9 @@ class World:
         self._leaves.fed_ms = self.now_ms
         self._began_s = self.now_ms / 1000
         plan_ = plans.make(self.site, lambda _: bus.profile())
-        agent = loop.create_task(Agent(self.site, plan_, self._leaves).run(), name="0 agent")
-        agent.add_done_callback(self._fell)
+        agent = Agent(self.site, plan_, self._leaves)
+        self.laws.begin(agent)
+        loop.create_task(agent.run(), name="0 agent").add_done_callback(self._fell)
         loop.create_task(self._happen(), name="1 happen")
         loop.run_forever()
         self._over = True
@@ -309,6 +322,7 @@ class World:
                 self._stop("power")  # somebody came
         else:
             self._volatile_ms = self.now_ms
+        self.laws.look()
         if self._leaves.watch():
             if self.now_ms / 1000 > self.faults.last_s + CALM_S:
                 self.broken("the watchdog bites, and nothing is wrong")
@@ -342,6 +356,8 @@ class World:
             self._failing = ["sync"] * dice.choice((1, 1, 1, 2, 3))
         elif kind == "write-eio":
             self._failing = ["write"] * dice.choice((1, 1, 2))
+        elif kind in ("babble", "hang"):
+            self._leaves.begin(kind)
         elif kind == "broker-gone":
             self.broker.cut("broker gone")
         elif kind == "cut":
@@ -354,6 +370,8 @@ class World:
             self.platform.crash()
         elif kind == "platform-empty":
             self.platform.forget()
+        elif kind == "ack-flood":
+            self.platform.flood(dice)
 
     def _spun(self) -> None:
         try:
