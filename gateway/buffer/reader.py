@@ -102,11 +102,12 @@ class Reader:
 
     def _step(self) -> Entry | None:
         segments = self._ring.segments
-        if self._segment is None or self._segment not in segments:
-            self._open(segments[self._ring.find(self.seq)])
+        index = _place(segments, self._segment)
+        if index is None:
+            index = self._ring.find(self.seq)
+            self._open(segments[index])
         while True:
             assert self._segment is not None
-            index = segments.index(self._segment)
             newest = index == len(segments) - 1
             self._walker.end = self._ring.tail if newest else self._segment.size_bytes
             entry = self._walker.next()
@@ -115,7 +116,8 @@ class Reader:
                 return entry
             if newest:
                 return None
-            self._open(segments[index + 1])
+            index += 1
+            self._open(segments[index])
 
     def _open(self, segment: Segment) -> None:
         self.close()
@@ -179,3 +181,11 @@ class Reader:
             return False
         self._boot, self._first, self._items = boot, entry.seq, items
         return True
+
+
+def _place(segments: list[Segment], wanted: Segment | None) -> int | None:
+    """Return where this very segment is; comparing fields would cost more than reading does."""
+    for index, segment in enumerate(segments):
+        if segment is wanted:
+            return index
+    return None
