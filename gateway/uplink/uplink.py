@@ -68,7 +68,7 @@ TURN_MS = 10_000  # the loop turns at least so often: whoever watches over it mu
 EVENTS_MAX = 1_000  # waiting acknowledgements; more is a flood, and they are cumulative anyway
 DEFLATED = f"{senml.CONTENT_TYPE}@deflate"  # content type and coding, as RFC 9193 writes them
 REJECTED = "rejected"
-CAUSES_MAX = 4  # of one absence, that are told: no network, then no clock, then no right
+CAUSES_MAX = 9  # of one absence, that are told: as many as there are steps to a connection
 
 
 class Ear:
