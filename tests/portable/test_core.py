@@ -50,5 +50,5 @@ def test_presence_tells_each_cause_of_one_loss_once() -> None:
         log.event = real
     whys = [(fields["what"], fields.get("why")) for _, fields in told]
     first = [("broker", "DNS: a"), ("sensor", "DNS: a"), ("broker", "TCP: b")]
-    assert whys == first + [("broker", None), ("broker", "DNS: e")]  # noqa: RUF005 - MicroPython
+    assert whys == first + [("broker", None), ("broker", "DNS: e")]
     assert told[3] == ("back", {"what": "broker", "after_ms": 2000, "missed": 5})

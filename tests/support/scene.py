@@ -58,10 +58,10 @@ class Scene:
         profile.parent.mkdir(parents=True)
         profile.write_text(PROFILE)
 
-    def broker(self, *lines: str, listener: tuple[str, ...] = ()) -> Process:
-        """Start mosquitto: one listener with `lines` at the broker's host."""
+    def broker(self, *lines: str) -> Process:
+        """Start mosquitto: one listener at the broker's host, then `lines` (else: open to all)."""
         path = self.folder / "mosquitto.conf"
-        own = [f"listener {self.port} {self.broker_host}", "user root", *listener]
+        own = [f"listener {self.port} {self.broker_host}", "user root"]
         path.write_text("\n".join([*own, *(lines or (OPEN,))]) + "\n")
         with self.inside(PLATFORM):
             broker = self.stage.add(
@@ -71,12 +71,12 @@ class Scene:
             broker.until(lambda: answers(self.port, self.broker_host), "answer")
         return broker
 
-    def fusion(self, *words: str, port: int = 0) -> Process:
+    def fusion(self, user: str = "platform") -> Process:
         """Start the platform, beside the broker."""
-        url = f"mqtt://{self.broker_host}:{port or self.port}"
+        url = f"mqtt://{user}:none@{self.broker_host}:{self.port}"
         command = ("-m", "gateway", "fusion", "run", "--broker", url, "--db", str(self.database))
         with self.inside(PLATFORM):
-            process = self.stage.python("fusion", *command, *words)
+            process = self.stage.python("fusion", *command)
         process.until(self.database.exists, "make its database", READY_S)
         return process
 
