@@ -9,12 +9,14 @@ from gateway.core.record import Record
 if TYPE_CHECKING:
     from typing import Any
 
+AUTO = "auto"
+
 
 class Platform(Record):
     """Where and how to deliver: `url` mqtt[s]://host:port; files are paths or "".
 
-    `deflate` compresses packs, `rate` limits the backlog to bytes/s (0 = not), and snapshot and
-    health are published every `announce_ms`.
+    `deflate` is "true", "false" or AUTO: once the platform shows that it can inflate. `rate` limits
+    the backlog to bytes/s (0 = not), and snapshot and health are published every `announce_ms`.
     """
 
     __slots__ = (
@@ -39,7 +41,7 @@ class Platform(Record):
         key: str = "",
         username: str = "",
         password_file: str = "",
-        deflate: bool = False,
+        deflate: str = AUTO,
         rate: int = 0,
         announce_ms: int = 60_000,
     ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.duration import milliseconds
 from gateway.core.source_cpython import LIST, MAP, SCALAR, Node, only, read_source
-from gateway.site import Bus, Device, Platform, Site, Storage
+from gateway.site import AUTO, Bus, Device, Platform, Site, Storage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +90,7 @@ class _Reader:
             self._text(found.get("url"), _URL, hint, ""),
             self._choice(found.get("protocol"), ("5", "3.1.1"), "5"),
             username=self._text(found.get("username"), None, "a name", ""),
-            deflate=self._choice(found.get("deflate"), ("true", "false"), "false") == "true",
+            deflate=self._choice(found.get("deflate"), ("auto", "true", "false"), AUTO),
             rate=self._size(found.get("rate"), 0),
             announce_ms=self._duration(found.get("announce"), _ANNOUNCE_MS),
             **files,

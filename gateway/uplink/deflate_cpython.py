@@ -1,6 +1,6 @@
 """Packs made smaller: zlib (RFC 1950), whose first byte no SenML-CBOR pack can have.
 
-Knows bytes only.
+Knows bytes only, and a preset dictionary where it is given one.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ import zlib
 
 from gateway.core.errors import BadReply
 
-LEVEL = 9  # packs have a few kB: the slowest level costs 0.1 ms
+LEVEL = 9  # packs have two kB: the slowest level costs 0.04 ms
+_MEMORY = 8  # zlib's own default; more or less of it changes nothing for packs
 _FIRST = 0x78  # deflate with a 32 KiB window; an array, which a pack is, begins 0x80 … 0x9b
 
 
-def deflate(data: bytes) -> bytes:
-    """Return `data` as a zlib stream."""
-    return zlib.compress(data, LEVEL)
+def deflate(data: bytes, dictionary: bytes = b"") -> bytes:
+    """Return `data` as a zlib stream; its reader needs the same `dictionary`."""
+    if not dictionary:
+        return zlib.compress(data, LEVEL)
+    stream = zlib.compressobj(
+        LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, _MEMORY, zlib.Z_DEFAULT_STRATEGY, dictionary
+    )
+    return stream.compress(data) + stream.flush()
 
 
 def is_deflated(data: bytes) -> bool:
@@ -23,9 +29,12 @@ def is_deflated(data: bytes) -> bool:
     return data[:1] == bytes((_FIRST,))
 
 
-def inflate(data: bytes, size_max: int) -> bytes:
-    """Return what was deflated; BadReply if it is damaged, or would exceed `size_max` bytes."""
-    stream = zlib.decompressobj()
+def inflate(data: bytes, size_max: int, dictionary: bytes = b"") -> bytes:
+    """Return what was deflated; BadReply if it is damaged, or would exceed `size_max` bytes.
+
+    With another `dictionary` than it was deflated with it is damaged.
+    """
+    stream = zlib.decompressobj(zdict=dictionary) if dictionary else zlib.decompressobj()
     try:
         found = stream.decompress(data, size_max)
     except zlib.error as error:

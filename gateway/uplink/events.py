@@ -143,11 +143,17 @@ class Connect(Action):
 
 
 class Load(Action):
-    """Read and pack what follows `after`; answer at once with Loaded, Unfit or Empty."""
+    """Read and pack what follows `after`; answer at once with Loaded, Unfit or Empty.
 
-    __slots__ = ("after", "bytes_max", "items_max", "ring")
+    `probing`: nothing shows that the platform is there, or that it can read what we send.
+    """
 
-    def __init__(self, ring: str, after: int, items_max: int, bytes_max: int) -> None:
+    __slots__ = ("after", "bytes_max", "items_max", "probing", "ring")
+
+    def __init__(
+        self, ring: str, after: int, items_max: int, bytes_max: int, *, probing: bool
+    ) -> None:
+        self.probing = probing
         self.ring = ring
         self.after = after
         self.items_max = items_max
@@ -177,7 +183,10 @@ class Advance(Action):
 
 
 class Announce(Action):
-    """Publish, retained, the gateway's STATE, NOW or HEALTH as it is at this moment."""
+    """Publish the gateway's STATE, NOW or HEALTH as it is at this moment, retained; or LIVE.
+
+    Answer with PubAck if there is nothing to publish.
+    """
 
     __slots__ = ("kind", "token")
 

@@ -11,7 +11,7 @@ from gateway.core.record import Record
 
 WINDOW = 20  # packs in flight; measured: fewer starve the link, more only cost time and duplicates
 PROBE = 1  # packs in flight while nothing shows that the platform is there
-ITEMS_MAX = 128  # cost is per message and deflate likes company; more lose more when one is lost
+ITEMS_MAX = 64  # cost is per message and deflate likes company; more lose more when one is lost
 ACK_TIMEOUT_MS = 30_000
 # The same for the one pack in flight that asks, the broker having taken it: doubled each time. When
 # a broker restarts, its gateways are often back before the platform is.

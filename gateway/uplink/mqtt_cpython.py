@@ -51,6 +51,7 @@ INBOUND_MAX = 20  # messages the broker may send unacknowledged
 PACKET_BYTES_MAX = 268_435_455  # of MQTT itself (§2.1.4), when the broker sets no limit
 PACKET_BYTES_MIN = 1_024  # below, readings would be given up that any other broker takes
 RECEIVE_MAX = 65_535  # likewise (§3.2.2.3.3)
+ALIASES_MAX = 8  # topics of ours that a number stands for after the first time (§3.3.2.3.4)
 # Reasons of a CONNACK (§3.2.2.2): client id, password, authorization, ban, method.
 _ABOUT_WHO_WE_ARE = (0x85, 0x86, 0x87, 0x8A, 0x8C)
 _PLEASE_SEND_WILL = 0x04  # a reason to disconnect, §3.14.2.1
@@ -114,7 +115,9 @@ class MqttLink:
         self._mqtt_5 = client.protocol == MQTTProtocolVersion.MQTTv5
         self._tokens: dict[int, int] = {}  # by paho's message id
         self._retain = True
-        self._properties: dict[str, Properties] = {}
+        self._properties: dict[tuple[str, int], Properties] = {}
+        self._aliases_max = 0
+        self._aliases: dict[str, int] = {}
         self._connack: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._watched = True
@@ -163,7 +166,14 @@ class MqttLink:
         self, token: int, topic: str, payload: bytes, content_type: str, *, retain: bool
     ) -> None:
         """Publish; the broker's answer comes to the Ear with `token`."""
-        properties = self._properties_for(content_type) if self._mqtt_5 else None
+        properties = None
+        if self._mqtt_5:
+            alias = 0 if retain else self._aliases.get(topic, 0)
+            if alias:
+                topic = ""
+            elif not retain and len(self._aliases) < self._aliases_max:
+                alias = self._aliases[topic] = len(self._aliases) + 1
+            properties = self._properties_for(content_type, alias)
         retain = retain and self._retain
         sent = self._client.publish(topic, payload, QOS, retain=retain, properties=properties)
         assert sent.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
@@ -185,12 +195,15 @@ class MqttLink:
         self._client.loop_write()
         self.blocked = self._client.want_write()
 
-    def _properties_for(self, content_type: str) -> Properties:
-        found = self._properties.get(content_type)
+    def _properties_for(self, content_type: str, alias: int) -> Properties:
+        found = self._properties.get((content_type, alias))
         if found is None:
             found = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            found.ContentType = content_type
-            self._properties[content_type] = found
+            if content_type:
+                found.ContentType = content_type
+            if alias:
+                found.TopicAlias = alias
+            self._properties[content_type, alias] = found
         return found
 
     def _misc(self) -> None:
@@ -246,6 +259,7 @@ class MqttLink:
             self._connack.set_exception(LinkError(f"{what}, {PACKET_BYTES_MIN} are needed"))
             return
         self._retain = getattr(limits, "RetainAvailable", 1) == 1
+        self._aliases_max = min(ALIASES_MAX, getattr(limits, "TopicAliasMaximum", 0))
         if getattr(limits, "MaximumQoS", QOS) < QOS:
             self._connack.set_exception(LinkError("MQTT: the broker takes QoS 0 only"))
             return

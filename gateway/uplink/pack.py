@@ -9,41 +9,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.core import cbor
-from gateway.core.clock import BOUNDED, FIXED_UP, SYNCED
-from gateway.core.decimal import Decimal, decimal, parts
+from gateway.core.clock import SYNCED
+from gateway.core.decimal import Decimal, parts
 from gateway.core.errors import BadReply
 from gateway.core.reading import GOOD, RINGS, Gap
 from gateway.core.record import Record
 from gateway.uplink import senml
+from gateway.uplink.bases import (
+    CLOCK,
+    CLOCKS,
+    DEVICE_RUN_MIN,
+    EARLIEST_MS,
+    HIGH_TIME,
+    UPTIME,
+    URN,
+    Head,
+    Times,
+    changes,
+)
 from gateway.uplink.topics import is_count, is_gateway_id, is_log_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from typing import Any
 
-    from gateway.core.clock import Stamp
     from gateway.core.reading import Batch, Reading, Value
+    from gateway.uplink.bases import Stamper
 
-    # (boot, boot-relative ms) → when that was
-    Stamper: TypeAlias = Callable[[int, int], Stamp]
-
-URN = "urn:dev:tidegate:"
 GAP_POINT = "gateway/gap"
 # Labels of ours; RFC 8428 §4.4 lets every reader pass over them.
-LOG, SEQ, COUNT, LOW, BOOT, CLOCK = "log", "seq", "cnt", "low", "boot", "clk"
-QUALITY, HIGH_TIME, UPTIME = "q", "thi", "up"
+LOG, SEQ, COUNT, LOW, BOOT, QUALITY, PARTIAL = "log", "seq", "cnt", "low", "boot", "q", "part"
 
-# RFC 8798 table 2; a pack that uses one must say version 26 (RFC 9100 §4).
-_SECONDARY = (
-    " ms min h MHz kW kVA kvar Ah Wh kWh varh kvarh kVAh Wh/km KiB GB Mbit/s B/s MB/s mV mA dBm "
-    "ug/m3 mm/h m/h ppm /100 /1000 hPa mm cm km km/h "
-)
-
-_CLOCKS = (SYNCED, FIXED_UP, BOUNDED)  # from best to worst
-_EARLIEST_MS = senml.ABSOLUTE_S * 1000  # 1978-07-04: below it SenML would read "relative to now"
 _NO_VALUE = senml.field(senml.DATA, b"")
 _INT_MAX = 1 << 64
-_HEAD_BYTES = 3  # of the longest array (RFC 8949 §3.1); that of a record takes one
+_SECONDARY_VERSION = senml.field(senml.BASE_VERSION, senml.VERSION | senml.SECONDARY_UNITS)
+_HEAD_BYTES = 3  # of the longest array (RFC 8949 §3.1)
+_MAPS = [cbor.head(5, count) for count in range(24)]  # a record has sixteen fields at most
 _QUALITY_MAX = 32  # a later gateway may know words that this platform does not
 
 
@@ -102,24 +102,27 @@ class Packer:
     """Makes the packs of gateway `gw`; `units` maps a point to its wire unit (absent = none)."""
 
     def __init__(self, gw: str, units: dict[str, str]) -> None:
+        self._gw = gw
         self._base_name = senml.field(senml.BASE_NAME, f"{URN}{gw}:")
         self._units = units
-        self._heads: dict[str, list[bytes]] = {}  # name and unit of each point, encoded once
+        self._heads: dict[str, Head] = {}
 
     def pack(self, batch: Batch, stamp: Stamper) -> bytes:
         """Return `batch` as a pack; ValueError if an item has no SenML form."""
-        return senml.join(self._records(batch.items, batch.boot, stamp, batch))
+        return senml.array(self._records(batch.items, batch.boot, stamp, _labels(batch)))
 
-    def snapshot(self, latest: list[Reading], boot: int, stamp: Stamper) -> bytes:
+    def snapshot(
+        self, latest: list[Reading], boot: int, stamp: Stamper, *, partial: bool = False
+    ) -> bytes:
         """Return the latest readings (of this `boot`) as a pack outside every log.
 
         What has no SenML form, and the last that no pack has room for, is left out: the rings' own
-        packs tell of it.
+        packs tell of it. `partial`: other points have values too.
         """
         kept: list[Reading | Gap] = [one for one in latest if self._is_sayable(one)]
         kept = kept[: senml.RECORDS_MAX]
-        records = self._records(kept, boot, stamp, None) if kept else []
-        return senml.join(_fitting(records))
+        labels = [senml.field(PARTIAL, True)] if partial else []
+        return senml.array(_fitting(self._records(kept, boot, stamp, labels) if kept else []))
 
     def _is_sayable(self, item: Reading) -> bool:
         try:
@@ -128,66 +131,47 @@ class Packer:
             return False
 
     def _records(
-        self, items: list[Reading | Gap], boot: int, stamp: Stamper, batch: Batch | None
-    ) -> list[list[bytes]]:
-        records: list[list[bytes]] = []
-        base_ms: int | None = None
-        time_ms, time_field = 0, b""
-        clock = 0
-        secondary = False
-        for item in items:
+        self, items: list[Reading | Gap], boot: int, stamp: Stamper, labels: list[bytes]
+    ) -> list[bytes]:
+        heads = [self._head(GAP_POINT if isinstance(one, Gap) else one.point) for one in items]
+        by_device = changes(heads) * DEVICE_RUN_MIN <= len(items)
+        times = Times(items, boot, stamp)
+        device = b"" if by_device else self._base_name
+        opening: list[bytes] = []  # of record 1, which is finished last
+        records: list[bytes] = []
+        for place, item in enumerate(items):
+            head = heads[place]
+            name = head.short if by_device else head.long
             if isinstance(item, Gap):
-                records.append(_gap(item))
-                continue
-            at = stamp(boot, item.at_ms)
-            low_ms = max(at.low_ms, _EARLIEST_MS)
-            if base_ms is None:
-                base_ms = low_ms
-            clock = max(clock, _CLOCKS.index(at.quality))
-            secondary = secondary or is_secondary(self._units.get(item.point, ""))
-            fields = self._head(item.point) + [_value(item)]
-            if low_ms != base_ms:
-                if low_ms != time_ms:  # a device's channels share their time
-                    time_ms = low_ms
-                    time_field = senml.field(senml.TIME, decimal(low_ms - base_ms, -3))
-                fields.append(time_field)
-            if item.quality != GOOD:
-                fields.append(senml.field(QUALITY, item.quality))
-            if at.quality == BOUNDED:
-                high_ms = max(low_ms, at.high_ms)
-                fields.append(senml.field(HIGH_TIME, decimal(high_ms, -3)))
-                fields.append(senml.field(UPTIME, decimal(item.at_ms, -3)))
-            if len(fields) > 2:
-                fields.sort()
-            records.append(fields)
-        records[0] += self._bases(base_ms, secondary) + _labels(batch, clock)
-        records[0].sort()  # labels sort as deterministic CBOR wants: shortest first
+                fields = [name, _gap(item)]
+            else:
+                fields = [name, _value(item)]
+                if item.at_ms != times.at_ms:
+                    fields += times.moved(place, item)
+                fields += times.shared
+                if item.quality != GOOD:
+                    fields.append(senml.field(QUALITY, item.quality))
+            if by_device and head.device != device:
+                device = head.device
+                fields.append(device)
+            if place:
+                records.append(_record(fields, head.count))
+            else:
+                opening = fields
+                records.append(b"")
+        opening += labels + times.opening()
+        if not by_device:
+            opening.append(device)
+        if any(head.is_secondary for head in heads):
+            opening.append(_SECONDARY_VERSION)
+        records[0] = _record(opening, heads[0].count)
         return records
 
-    def _head(self, point: str) -> list[bytes]:
+    def _head(self, point: str) -> Head:
         head = self._heads.get(point)
         if head is None:
-            if not senml.is_name(f"{URN}{point}"):
-                raise ValueError(f"point {point!r} is no SenML name")
-            head = [senml.field(senml.NAME, point)]
-            if self._units.get(point):
-                head.append(senml.field(senml.UNIT, self._units[point]))
-            self._heads[point] = head
+            head = self._heads[point] = Head(self._gw, point, self._units.get(point, ""))
         return head
-
-    def _bases(self, base_ms: int | None, secondary: bool) -> list[bytes]:
-        fields = [self._base_name]
-        if base_ms is not None:
-            fields.append(senml.field(senml.BASE_TIME, decimal(base_ms, -3)))
-        if secondary:
-            version = senml.VERSION | senml.SECONDARY_UNITS
-            fields.append(senml.field(senml.BASE_VERSION, version))
-        return fields
-
-
-def is_secondary(unit: str) -> bool:
-    """Return whether `unit` is one of RFC 8798's, which a pack must declare."""
-    return f" {unit} " in _SECONDARY
 
 
 def encode(batch: Batch, stamp: Stamper, gw: str, units: dict[str, str]) -> bytes:
@@ -209,7 +193,7 @@ def decode(data: bytes) -> Pack:
         raise BadReply(f"pack: {len(records)} records, {labels[COUNT]} announced", data)
     if not 1 <= labels[LOW] <= labels[SEQ]:
         raise BadReply(f"pack: number {labels[SEQ]} below the lowest {labels[LOW]}", data)
-    if clock not in _CLOCKS:
+    if clock not in CLOCKS:
         raise BadReply(f"pack: clock {clock!r}", data)
     gw = _gateway(records[0].name, data)
     items = [_item(record, gw, data) for record in records]
@@ -218,12 +202,18 @@ def decode(data: bytes) -> Pack:
 
 def decode_snapshot(data: bytes) -> list[Sample]:
     """Return the readings of a snapshot; BadReply for anything else."""
+    return read_snapshot(data)[0]
+
+
+def read_snapshot(data: bytes) -> tuple[list[Sample], bool]:
+    """Return the readings, and whether other points have values too; BadReply if malformed."""
     if data == cbor.encode([]):
-        return []
+        return [], False
     records = senml.read(data)
     gw = _gateway(records[0].name, data)
     items = [_item(record, gw, data) for record in records]
-    return [item for item in items if isinstance(item, Sample)]
+    samples = [item for item in items if isinstance(item, Sample)]
+    return samples, records[0].extra.get(PARTIAL) is True
 
 
 def _value(item: Reading) -> bytes:
@@ -246,26 +236,32 @@ def _value(item: Reading) -> bytes:
     return senml.field(senml.VALUE, value)
 
 
-def _gap(gap: Gap) -> list[bytes]:
+def _gap(gap: Gap) -> bytes:
     told = {1: gap.ring, 2: gap.log_id, 3: gap.first, 4: gap.last, 5: gap.count, 6: gap.reason}
-    return [senml.field(senml.NAME, GAP_POINT), senml.field(senml.DATA, cbor.encode(told))]
+    return senml.field(senml.DATA, cbor.encode(told))
 
 
-def _labels(batch: Batch | None, clock: int) -> list[bytes]:
-    fields = [senml.field(CLOCK, _CLOCKS[clock])] if clock else []
-    if batch is not None:
-        fields.append(senml.field(LOG, batch.log_id))
-        fields.append(senml.field(SEQ, batch.seq))
-        fields.append(senml.field(COUNT, len(batch.items)))
-        fields.append(senml.field(LOW, batch.low))
-        fields.append(senml.field(BOOT, batch.boot))
-    return fields
+def _labels(batch: Batch) -> list[bytes]:
+    return [
+        senml.field(LOG, batch.log_id),
+        senml.field(SEQ, batch.seq),
+        senml.field(COUNT, len(batch.items)),
+        senml.field(LOW, batch.low),
+        senml.field(BOOT, batch.boot),
+    ]
 
 
-def _fitting(records: list[list[bytes]]) -> list[list[bytes]]:
+def _record(fields: list[bytes], count: int) -> bytes:
+    """Return a record whose first field is a head of `count` fields."""
+    if len(fields) > 2:
+        fields.sort()  # labels sort as deterministic CBOR wants: shortest first
+    return _MAPS[count - 1 + len(fields)] + b"".join(fields)
+
+
+def _fitting(records: list[bytes]) -> list[bytes]:
     room = senml.PACK_BYTES_MAX - _HEAD_BYTES
-    for number, fields in enumerate(records):
-        room -= 1 + sum([len(field) for field in fields])
+    for number, record in enumerate(records):
+        room -= len(record)
         if room < 0:
             return records[:number]
     return records
@@ -293,7 +289,7 @@ def _item(record: senml.Resolved, gw: str, data: bytes) -> Sample | Gap:
         value = None
     if value is None and quality == GOOD:
         raise BadReply(f"pack: {point} has no value and no reason", data)
-    if record.time_ms < _EARLIEST_MS:
+    if record.time_ms < EARLIEST_MS:
         raise BadReply(f"pack: {point} has no absolute time", data)
     high_ms = _milliseconds(record.extra.get(HIGH_TIME), data)
     uptime_ms = _milliseconds(record.extra.get(UPTIME), data)

@@ -34,6 +34,7 @@ _BACKOFF_TRIES_MAX = 12  # enough to reach the highest ceiling
 CALM_MS = 60_000  # acknowledgements this long after connecting end the back-off
 RELIEF_MS = 10_000  # acknowledgements this long after trouble showed end it
 ANNOUNCE_MS = 60_000  # snapshot and health
+LIVE_MS = 1_000  # between the newest readings told while history is on its way
 DENIED_MS = 120_000  # an access list, or a broker that takes nothing, is mended by a person
 SLOTS_MAX = 64  # publishes the broker has not answered: two windows and the announcements
 BYTES_MAX = 8_192  # of buffered readings in one pack
@@ -80,6 +81,8 @@ class Session:
         self._proven = True  # something was acknowledged since an item was last given up
         self._loading: Lane | None = None
         self._due: list[str] = []  # announcements waiting for a slot
+        self._behind_ms: int | None = None  # since when there is more bulk than was sent
+        self._live_ms = 0  # when the newest readings may be told again
         self._token = 0
         self._pending: dict[int, tuple[Lane, Flight] | str] = {}  # a pack or an announcement
         self._ended: dict[str, int] = {}  # connections in a row an announcement seems to have ended
@@ -106,6 +109,9 @@ class Session:
         if self.state == CONNECTING:
             return None
         wake_ms = self._announce_ms
+        live_ms = self._live_due_ms(now_ms)
+        if live_ms is not None and not self._full():
+            wake_ms = min(wake_ms, live_ms)
         for lane in self.lanes:
             overdue_ms, held_ms = lane.overdue_ms(), self._held_until_ms(lane)
             if overdue_ms is not None:
@@ -131,11 +137,20 @@ class Session:
             if self._due:
                 self._announce(self._due.pop(0))
                 continue
-            chosen = self._loading = self._choose(now_ms)
+            chosen = self._choose(now_ms)
+            live_ms = self._live_due_ms(now_ms)
+            urgent = chosen is not None and chosen.ring != BULK
+            if live_ms is not None and now_ms >= live_ms and not urgent:
+                self._live_ms = now_ms + LIVE_MS
+                self._announce(topics.LIVE)
+                continue
+            self._loading = chosen
             if chosen is None:
                 break
             bytes_max = min(BYTES_MAX, max(1, self._packet_max - HEADER_BYTES))
-            self._out.append(events.Load(chosen.ring, chosen.sent, chosen.items_max, bytes_max))
+            after, items_max = chosen.sent, chosen.items_max
+            load = events.Load(chosen.ring, after, items_max, bytes_max, probing=chosen.probing)
+            self._out.append(load)
 
     def _announce(self, kind: str) -> None:
         if self._ended.get(kind, 0) >= SUSPICION:
@@ -144,6 +159,18 @@ class Session:
         self._token += 1
         self._pending[self._token] = kind
         self._out.append(events.Announce(self._token, kind))
+
+    def _live_due_ms(self, now_ms: int) -> int | None:
+        """Return when the newest readings are to be told beside the history, None if they are not.
+
+        The one before must have gone out, or a slow link would carry nothing else.
+        """
+        bulk = self.lanes[-1] if self.lanes else None
+        if bulk is None or self._behind_ms is None or bulk.probing or now_ms < bulk.held_until_ms:
+            return None
+        if topics.LIVE in self._pending.values():
+            return None
+        return max(self._behind_ms + LIVE_MS, self._live_ms)
 
     def _full(self) -> bool:
         if self._blocked or self._loading is not None or len(self._pending) >= self._slots:
@@ -166,7 +193,7 @@ class Session:
     def _on_connected(self, event: events.Connected, now_ms: int) -> None:
         self.state = ONLINE
         self.counts["connects"] += 1
-        self._online_ms = self._announce_ms = now_ms
+        self._online_ms = self._announce_ms = self._behind_ms = now_ms
         self._slots = max(1, min(SLOTS_MAX, event.receive_max))
         self._packet_max = event.packet_max
         self._due = [topics.STATE]
@@ -270,6 +297,8 @@ class Session:
         lane, self._loading = self._loading, None
         if lane is not None:
             lane.drained = True
+            if lane is self.lanes[-1]:
+                self._behind_ms = None
 
     def _on_renumbered(self, event: events.Renumbered, _now_ms: int) -> None:
         self._loading = None
@@ -277,7 +306,9 @@ class Session:
             if lane.ring == event.lane.ring:
                 self.lanes[place] = event.lane
 
-    def _on_changed(self, _event: events.Changed, _now_ms: int) -> None:
+    def _on_changed(self, _event: events.Changed, now_ms: int) -> None:
+        if self._behind_ms is None:
+            self._behind_ms = now_ms
         for lane in self.lanes:
             lane.drained = False
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 ROOT = "sensing/1/"  # the number is the version of this contract
 STATE, NOW, HEALTH, ACK = "state", "now", "health", "ack"
+LIVE = "live"  # a NOW between two retained ones, of the readings that are new
 GATEWAY_ID_MAX = 64
 LOG_ID_SIZE = 8
-ACK_BYTES_MAX = 256  # a real one has 33 at most
+ACK_BYTES_MAX = 256  # a real one has 43 at most
 CONTENT_TYPE = "application/cbor"
 OFFLINE = cbor.encode({"state": "offline"})
 
@@ -27,11 +28,15 @@ _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 
 
 class Ack(Record):
-    """The platform holds every number of `ring` (log `log_id`) up to and including `seq`."""
+    """The platform holds every number of `ring` (log `log_id`) up to and including `seq`.
 
-    __slots__ = ("log_id", "ring", "seq")
+    `dictionary`: the id of the preset dictionary it can inflate this gateway's packs with.
+    """
 
-    def __init__(self, ring: str, log_id: bytes, seq: int) -> None:
+    __slots__ = ("dictionary", "log_id", "ring", "seq")
+
+    def __init__(self, ring: str, log_id: bytes, seq: int, dictionary: int | None = None) -> None:
+        self.dictionary = dictionary
         self.ring = ring
         self.log_id = log_id
         self.seq = seq
@@ -65,7 +70,10 @@ def split(topic: str) -> tuple[str, str, str]:
 
 def encode_ack(ack: Ack) -> bytes:
     """Return the payload the platform publishes."""
-    return cbor.encode({"log": ack.log_id, "ring": ack.ring, "seq": ack.seq})
+    told = {"log": ack.log_id, "ring": ack.ring, "seq": ack.seq}
+    if ack.dictionary is not None:
+        told["dict"] = ack.dictionary
+    return cbor.encode(told)
 
 
 def decode_ack(data: bytes) -> Ack:
@@ -78,7 +86,10 @@ def decode_ack(data: bytes) -> Ack:
     wrong = found.get("ring") not in RINGS or not is_log_id(found.get("log"))
     if wrong or not is_count(found.get("seq")):
         raise BadReply("ack: ring, log or seq is missing or wrong", data)
-    return Ack(found["ring"], found["log"], found["seq"])
+    dictionary = found.get("dict")
+    if dictionary is not None and not is_count(dictionary):
+        raise BadReply("ack: dict is no id", data)
+    return Ack(found["ring"], found["log"], found["seq"], dictionary)
 
 
 def is_log_id(value: Any) -> bool:

@@ -14,6 +14,7 @@ from gateway.core import aio, cbor
 from gateway.core.errors import BadReply, TidegateError
 from gateway.core.log import WARNING, Presence, event
 from gateway.core.reading import RINGS
+from gateway.uplink import dictionary as presets
 from gateway.uplink import events, pack, senml, topics
 from gateway.uplink.lane import ITEMS_MAX, WINDOW, Lane
 from gateway.uplink.session import ANNOUNCE_MS, HEADER_BYTES, PACKET_TOO_LARGE, Session
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from gateway.core.reading import Batch, Reading
-    from gateway.uplink.pack import Stamper
+    from gateway.uplink.bases import Stamper
 
     class Source(Protocol):
         """The buffer, as the uplink sees it. It hands out only what is durable."""
@@ -69,6 +70,9 @@ EVENTS_MAX = 1_000  # waiting acknowledgements; more is a flood, and they are cu
 DEFLATED = f"{senml.CONTENT_TYPE}@deflate"  # content type and coding, as RFC 9193 writes them
 REJECTED = "rejected"
 CAUSES_MAX = 9  # of one absence, that are told: as many as there are steps to a connection
+# Live values take at most a tenth of the bytes that packs take, counted over this many.
+LIVE_SHARE = 10
+LIVE_ROOM = 16_384
 
 
 class Ear:
@@ -111,7 +115,8 @@ class Ear:
 class Uplink:
     """Delivers what `source` holds to the platform, for ever; `run` it.
 
-    `deflate` compresses packs if given; `rate` limits bulk packs to so many bytes/s (0 = off);
+    `deflate` compresses packs if given, `deflate_early` even before the platform has said that it
+    knows our dictionary; `rate` limits bulk packs to so many bytes/s (0 = off);
     `window` packs of at most `items_max` readings are in flight per ring: boards have less room.
     """
 
@@ -124,11 +129,13 @@ class Uplink:
         stamp: Stamper,
         open_link: Opener,
         random: Callable[[], float],
-        deflate: Callable[[bytes], bytes] | None = None,
+        deflate: Callable[[bytes, bytes], bytes] | None = None,
         rate: int = 0,
         window: int = WINDOW,
         items_max: int = ITEMS_MAX,
         announce_ms: int = ANNOUNCE_MS,
+        *,
+        deflate_early: bool = True,
     ) -> None:
         self.malformed_acks = 0
         self.turns = 0  # of the loop; a watchdog wants to see it grow
@@ -144,7 +151,13 @@ class Uplink:
         self._announce_ms = announce_ms
         self._window = window
         self._items_max = items_max
-        self._content_type = DEFLATED if deflate else senml.CONTENT_TYPE
+        self._deflate_early = deflate_early
+        self._dictionary = b""  # of the birth certificate last published
+        self._dictionary_id = 0
+        self._known_id: int | None = None  # which dictionary the platform said last that it has
+        self._shown: dict[str, int] = {}  # when the reading was that `now` last showed of a point
+        self._live_room = 0
+        self._lives = 0
         self._link: Link | None = None
         self._session: Session | None = None
         self._events: list[events.Event] = []
@@ -168,6 +181,7 @@ class Uplink:
         """Return the session's counters, for health."""
         found = dict(self._session.counts) if self._session else {}
         found["acks_malformed"] = self.malformed_acks
+        found["live"] = self._lives
         return found
 
     def post(self, news: events.Event) -> None:
@@ -184,6 +198,7 @@ class Uplink:
         except BadReply:
             self.malformed_acks += 1
             return
+        self._known_id = ack.dictionary
         if len(self._events) < EVENTS_MAX:
             self.post(events.Acked(ack.ring, ack.log_id, ack.seq))
 
@@ -221,7 +236,9 @@ class Uplink:
             return await self._load(session, action)
         if isinstance(action, events.Publish):
             topic = topics.up(self._gw, action.ring)
-            return self._publish(action.token, topic, action.payload, self._content_type)
+            self._live_room = min(LIVE_ROOM, self._live_room + len(action.payload) // LIVE_SHARE)
+            kind = _content_type(action.payload)
+            return self._publish(action.token, topic, action.payload, kind)
         if isinstance(action, events.Announce):
             return self._announce(action)
         if isinstance(action, events.Advance):
@@ -253,14 +270,31 @@ class Uplink:
             return events.Unfit(ring, batch.seq, last)
         if len(payload) > senml.PACK_BYTES_MAX:
             return events.Unfit(ring, batch.seq, last)
-        if self._deflate:
-            payload = self._deflate(payload)
-        return events.Loaded(ring, batch.seq, last, payload)
+        return events.Loaded(ring, batch.seq, last, self._deflated(payload, ask.probing))
+
+    def _deflated(self, payload: bytes, probing: bool) -> bytes:
+        """Return `payload` as small as the platform can read it."""
+        if self._deflate is None:
+            return payload
+        if probing:
+            # Perhaps the platform is another one now, or has forgotten; it will say what it knows.
+            self._known_id = None
+        known = self._known_id is not None and self._known_id == self._dictionary_id
+        if not known and not self._deflate_early:
+            return payload
+        found = self._deflate(payload, self._dictionary if known else b"")
+        return found if len(found) < len(payload) else payload
 
     def _announce(self, action: events.Announce) -> events.Event | None:
+        if action.kind == topics.LIVE:
+            return self._announce_live(action.token)
         content_type = topics.CONTENT_TYPE
         if action.kind == topics.STATE:
-            payload = cbor.encode(self._about.birth())
+            birth = self._about.birth()
+            payload = cbor.encode(birth)
+            if self._deflate is not None:
+                self._dictionary = presets.dictionary(birth)
+                self._dictionary_id = presets.identity(self._dictionary)
         elif action.kind == topics.HEALTH:
             health = self._about.health()
             health["uplink"] = self.counts()
@@ -268,9 +302,26 @@ class Uplink:
         else:
             content_type = senml.CONTENT_TYPE
             latest = self._about.latest()
+            self._shown = {one.point: one.at_ms for one in latest}
             payload = self._packer.snapshot(latest, self._source.boot, self._stamp)
         topic = topics.of(self._gw, action.kind)
         return self._publish(action.token, topic, payload, content_type, retain=True)
+
+    def _announce_live(self, token: int) -> events.Event | None:
+        """Publish what is newer than the last `now`, unless it would take the link's time.
+
+        Not retained: who subscribes later must find all points.
+        """
+        shown = self._shown
+        fresh = [one for one in self._about.latest() if shown.get(one.point) != one.at_ms]
+        if not fresh or self._live_room < 0:
+            return events.PubAck(token, 0)
+        shown.update({one.point: one.at_ms for one in fresh})
+        payload = self._packer.snapshot(fresh, self._source.boot, self._stamp, partial=True)
+        self._live_room -= len(payload)
+        self._lives += 1
+        topic = topics.of(self._gw, topics.NOW)
+        return self._publish(token, topic, payload, senml.CONTENT_TYPE)
 
     def _publish(
         self, token: int, topic: str, payload: bytes, content_type: str, *, retain: bool = False
@@ -312,3 +363,10 @@ class Uplink:
             await self._source.changed.wait()
             self._source.changed.clear()
             self.post(events.Changed())
+
+
+def _content_type(payload: bytes) -> str:
+    """Return what RFC 9193 calls a pack; a coding with a preset dictionary has no name."""
+    if payload[0] != presets.DEFLATED:
+        return senml.CONTENT_TYPE
+    return DEFLATED if presets.wanted(payload) is None else ""

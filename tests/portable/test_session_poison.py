@@ -76,6 +76,8 @@ def test_session_blames_the_first_pack_without_answer_not_those_before_it() -> N
     driver = Driver(bulk=100)
     for _ in range(3):
         sent = packs(driver.online())
+        driver.session.lanes[1].acked(0, driver.now_ms)  # the platform is there
+        sent += packs(driver.wait(0))
         for good in sent[:4]:
             driver.tell(PubAck(good.token, 0))  # and the platform's word comes too late
         driver.tell(Lost())

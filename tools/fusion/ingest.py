@@ -15,8 +15,9 @@ from gateway.core.errors import BadReply, Refused
 from gateway.core.reading import RINGS, Gap
 from gateway.uplink import pack as packs
 from gateway.uplink import senml, topics
-from gateway.uplink.deflate_cpython import inflate, is_deflated
+from gateway.uplink.bases import URN
 from gateway.uplink.topics import Ack
+from tools.fusion.dictionaries import Dictionaries
 from tools.fusion.lives import ENDS, Lives
 from tools.fusion.store import HEALTH_MINUTES, LOST, MINUTE_MS, POINTS_MAX, Store, columns, row
 from tools.fusion.stream import NUMBER_MAX
@@ -43,6 +44,7 @@ class Ingest:
         self.store = Store(database)
         self.lives = Lives(database)
         self.tally = Tally(database)
+        self.dictionaries = Dictionaries(database)
         self.pending = 0  # messages received since the last commit
         self._heard: dict[str, int] = {}  # gateway → when, since the last commit
         self._handlers = {
@@ -81,14 +83,15 @@ class Ingest:
         self.store.database.execute("COMMIT")
         self.pending = 0
         self._heard.clear()
+        newest = self.dictionaries.newest
         return [
-            (known.gw, Ack(known.ring, known.log, known.account.high))
+            (known.gw, Ack(known.ring, known.log, known.account.high, newest(known.gw)))
             for known in flushed
             if known.account.high
         ]
 
     def _pack(self, gw: str, ring: str, payload: bytes, now_ms: int) -> None:
-        pack = packs.decode(_inflated(payload))
+        pack = packs.decode(self.dictionaries.inflate(gw, payload))
         _check_pack(pack, gw)
         first, last = pack.seq, pack.seq + len(pack.items) - 1
         known = self.store.stream(gw, pack.log_id, ring, pack.low, now_ms)
@@ -155,6 +158,7 @@ class Ingest:
         ended = told.get("ended")
         life = boot, ended if ended in ENDS else None, version
         self.lives.birth(gateway_id, logs, life, due, now_ms)
+        self.dictionaries.learn({**told, "gw": gw}, now_ms)
 
     def _health(self, gw: str, _: str, payload: bytes, now_ms: int) -> None:
         told = _plain(_map(payload, HEALTH_BYTES_MAX))
@@ -171,12 +175,12 @@ class Ingest:
         )
 
     def _now(self, gw: str, _: str, payload: bytes, now_ms: int) -> None:
-        samples = packs.decode_snapshot(_inflated(payload))
+        samples, partial = packs.read_snapshot(self.dictionaries.inflate(gw, payload))
         for sample in samples:
             _check_sample(sample)
         gateway_id = self.store.gateway(gw, now_ms)
-        # A snapshot is the whole truth of its moment: points that are gone leave it.
-        self.store.database.execute("DELETE FROM latest WHERE gateway_id = ?", (gateway_id,))
+        if not partial:  # the whole truth of its moment: points that are gone leave it
+            self.store.database.execute("DELETE FROM latest WHERE gateway_id = ?", (gateway_id,))
         self.store.database.executemany(
             "INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
@@ -184,10 +188,6 @@ class Ingest:
                 for one in samples
             ],
         )
-
-
-def _inflated(payload: bytes) -> bytes:
-    return inflate(payload, senml.PACK_BYTES_MAX) if is_deflated(payload) else payload
 
 
 def _check_pack(pack: Pack, gw: str) -> None:
@@ -264,7 +264,7 @@ def _points(told: Any) -> list[tuple[str, str, str, str, int]]:
             raise BadReply("birth: a point is not [name, kind, unit, ring, every_ms]")
         point = dict(zip(("name", "kind", "unit", "ring", "every_ms"), one, strict=True))
         name, kind, unit = _text(point, "name"), _text(point, "kind"), _text(point, "unit")
-        if not senml.is_name(f"{packs.URN}{name}") or point["ring"] not in RINGS:
+        if not senml.is_name(f"{URN}{name}") or point["ring"] not in RINGS:
             raise BadReply(f"birth: point {name!r} of ring {point['ring']!r}")
         found.append((name, kind, unit, point["ring"], _count(point, "every_ms")))
     return found

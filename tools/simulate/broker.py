@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.core import cbor
 from gateway.core.errors import LinkError
 from gateway.uplink import pack as packs
 from gateway.uplink import senml, topics
 from gateway.uplink.deflate_cpython import inflate, is_deflated
+from gateway.uplink.dictionary import dictionary, identity, wanted
 
 if TYPE_CHECKING:
     import asyncio
@@ -121,6 +123,8 @@ class Broker:
         self.platform: Platform
         self.loop: asyncio.AbstractEventLoop
         self._arrived = arrived
+        self.dictionary_id: int | None = None  # of the last birth, once the platform may know it
+        self._dictionaries: dict[int | None, bytes] = {None: b""}
         self._queue: list[tuple[str, Pack]] = []
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -166,15 +170,27 @@ class Broker:
         code = self._verdict(link, size)
         if code is None:
             return
-        if not retain:
-            _, _, ring = topics.split(topic)
-            opened = inflate(payload, senml.PACK_BYTES_MAX) if is_deflated(payload) else payload
-            found = packs.decode(opened)
+        _, kind, ring = topics.split(topic)
+        if kind == topics.STATE and code in (SENT, ABSENT):
+            body = dictionary(cbor.decode(payload))
+            self.dictionary_id = identity(body)
+            self._dictionaries[self.dictionary_id] = body
+        if retain != (kind in (topics.STATE, topics.HEALTH)) and kind != topics.NOW:
+            self.broken(f"{topic} retained: {retain}")
+        if kind == "up":
+            found = packs.decode(self._inflated(payload))
             self._arrived(ring, found)
             if code in (SENT, ABSENT):
                 self._forward(ring, found)
         if link.alive:
             link.pass_on(1, lambda: self._answer(link, token, code))
+
+    def _inflated(self, payload: bytes) -> bytes:
+        if not is_deflated(payload):
+            return payload
+        if wanted(payload) not in self._dictionaries:
+            self.broken(f"deflated with a dictionary {wanted(payload)} of no birth certificate")
+        return inflate(payload, senml.PACK_BYTES_MAX, self._dictionaries[wanted(payload)])
 
     def _answer(self, link: Link, token: int, code: int) -> None:
         link.unanswered -= 1

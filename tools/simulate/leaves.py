@@ -112,8 +112,8 @@ class Leaves:
     def random(self) -> float:
         return self._dice.random()
 
-    def deflate(self, data: bytes) -> bytes:
-        return deflate(data)
+    def deflate(self, data: bytes, dictionary: bytes) -> bytes:
+        return deflate(data, dictionary)
 
     def alive(self, status: str, fed: bool) -> None:  # noqa: ARG002
         if fed:

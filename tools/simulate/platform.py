@@ -112,5 +112,5 @@ class Platform:
             self._broker.loop.call_later(after_s, self._send, ring, name, max(number, 1))
 
     def _send(self, ring: str, log: bytes, seq: int) -> None:
-        ack = topics.encode_ack(topics.Ack(ring, log, seq))
+        ack = topics.encode_ack(topics.Ack(ring, log, seq, self._broker.dictionary_id))
         self._broker.tell(topics.of(self._gw, topics.ACK), ack)

@@ -127,7 +127,9 @@ class World:
         commit_ms = dice.choice((1_000, 10_000))
         self.settings = Settings(crit, bulk, segment, commit_ms)
         storage = Storage("unused", crit, bulk, commit_ms)
-        delivery = Delivery("mqtt://broker", deflate=dice.random() < 0.5)
+        lot = dice.random()
+        deflate = "auto" if lot < 0.3 else "true" if lot < 0.5 else "false"
+        delivery = Delivery("mqtt://broker", deflate=deflate)
         long = self._hours > LONG_H
         if long:
             delivery.announce_ms = dice.choice((60_000, 600_000))

@@ -140,8 +140,8 @@ class FakeLeaves:
     def wall_ms(self) -> int:
         return WALL_MS + aio.now_ms()
 
-    def deflate(self, data: bytes) -> bytes:
-        return deflate(data)
+    def deflate(self, data: bytes, dictionary: bytes) -> bytes:
+        return deflate(data, dictionary)
 
     def random(self) -> float:
         return 0.5
