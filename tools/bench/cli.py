@@ -16,6 +16,7 @@ FINDINGS = 1
 BENCHES = {
     "bus": "requests, wire time and what a dead unit costs its neighbours",
     "buffer": "bytes and syncs per commit, CPU per reading, recovery time",
+    "disk": "bytes and flushes that reach a block device under a real ext4 (root, 2 minutes)",
     "uplink": "bytes on the wire and CPU per reading",
     "fusion": "readings the reference platform commits per second",
     "powercut": "readings lost by real power cuts on a real file system (root)",
