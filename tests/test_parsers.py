@@ -67,7 +67,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "time record": (payload.unpack_time, payload.pack_time(Anchor(1, 2, 3, 4, "ntp"))),
     "gap record": (
         payload.unpack_gap,
-        payload.pack_gap(1, Gap(BULK, LOG, 1, 2, 2, "evicted"), again=False, void=0),
+        payload.pack_gap(1, Gap(BULK, LOG, 1, 2, 2, "evicted"), again=None, void=0),
     ),
     "points record": (payload.unpack_points, payload.pack_points(1, TABLE, 0)[0]),
     "learned": (

@@ -27,12 +27,22 @@ _QUALITY_NUMBERS = {name: number for number, name in enumerate(QUALITIES)}
 
 
 class Boot(Record):
-    """Who writes: boot count, the kernel's boot id, our version; `log_id` and the ring's books."""
+    """Who writes: boot count, the kernel's boot id, our version; `log_id` and the books.
 
-    __slots__ = ("books", "boot", "files", "kernel", "log_id", "version")
+    `more` of the books is None in what version 0.1 wrote.
+    """
+
+    __slots__ = ("books", "boot", "files", "kernel", "log_id", "more", "version")
 
     def __init__(
-        self, boot: int, kernel: str, version: str, log_id: bytes, files: int, books: Any
+        self,
+        boot: int,
+        kernel: str,
+        version: str,
+        log_id: bytes,
+        files: int,
+        books: Any,
+        more: Any = None,
     ) -> None:
         self.boot = boot
         self.kernel = kernel
@@ -40,6 +50,7 @@ class Boot(Record):
         self.log_id = log_id
         self.files = files
         self.books = books
+        self.more = more
 
 
 class Table:
@@ -110,18 +121,22 @@ def unpack_time(payload: bytes) -> Anchor:
     return Anchor(boot, at_ms, wall_ms, error_ms, str(found[5]))
 
 
-def pack_gap(boot: int, gap: Gap, again: bool, void: int) -> bytes:
-    """Return a GAP payload; `again`: noted and counted before; `void` numbers were no readings."""
+def pack_gap(boot: int, gap: Gap, again: tuple[int, int] | None, void: int) -> bytes:
+    """Return a GAP payload; `void` numbers were no readings.
+
+    `again`: it was noted and counted before, under crit numbers of that range.
+    """
     found = {1: boot, 2: gap.ring, 3: gap.log_id, 4: gap.first, 5: gap.last, 6: gap.count}
     found[7] = gap.reason
-    if again:
+    if again is not None:
         found[8] = True
+        found[10] = list(again)
     if void:
         found[9] = void
     return cbor.encode(found)
 
 
-def unpack_gap(payload: bytes) -> tuple[int, Gap, bool, int]:
+def unpack_gap(payload: bytes) -> tuple[int, Gap, tuple[int, int] | None, int]:
     """Return (boot, gap, again, void); BadReply if it is not GAP."""
     found = _map(payload, 1, 2, 3, 4, 5, 6, 7)
     first, last, count = [_number(found[key], payload) for key in (4, 5, 6)]
@@ -129,21 +144,20 @@ def unpack_gap(payload: bytes) -> tuple[int, Gap, bool, int]:
         raise BadReply("GAP: no such ring, log or range", payload)
     gap = Gap(found[2], found[3], first, last, count, str(found[7]))
     void = _number(found.get(9, 0), payload)
-    return _number(found[1], payload), gap, found.get(8) is True, void
+    again: tuple[int, int] | None = None
+    if found.get(8) is True:  # version 0.1 did not say where before
+        since, upto = _list(found.get(10, [0, 0]), payload)
+        again = _number(since, payload), _number(upto, payload)
+    return _number(found[1], payload), gap, again, void
 
 
 def pack_boot(boot: Boot) -> bytes:
     """Return a BOOT payload."""
-    return cbor.encode(
-        {
-            1: boot.boot,
-            2: boot.kernel,
-            3: boot.version,
-            4: boot.log_id,
-            5: boot.files,
-            6: boot.books,
-        }
-    )
+    found = {1: boot.boot, 2: boot.kernel, 3: boot.version, 4: boot.log_id, 5: boot.files}
+    found[6] = boot.books
+    if boot.more is not None:
+        found[7] = boot.more
+    return cbor.encode(found)
 
 
 def unpack_boot(payload: bytes) -> Boot:
@@ -152,7 +166,7 @@ def unpack_boot(payload: bytes) -> Boot:
     if not isinstance(found[4], bytes) or len(found[4]) != 8:
         raise BadReply("BOOT: a log id is not eight bytes", payload)
     boot, files = _number(found[1], payload), _number(found[5], payload)
-    return Boot(boot, str(found[2]), str(found[3]), found[4], files, found[6])
+    return Boot(boot, str(found[2]), str(found[3]), found[4], files, found[6], found.get(7))
 
 
 def pack_points(boot: int, table: Table, start: int) -> list[bytes]:

@@ -59,7 +59,8 @@ class Found:
         self.boot = 0  # the highest boot count seen
         self.stopped = 0  # the boot count of a life that was told to stop
         self.last: Boot | None = None
-        self.gaps: list[tuple[int, Gap, bool, int]] = []  # (number, gap, again, void)
+        # (number, gap, where it was noted before, numbers that were no readings)
+        self.gaps: list[tuple[int, Gap, tuple[int, int] | None, int]] = []
         self.anchors: list[Anchor] = []
         # Gone at the tail: (first number, last number, readings, numbers that were none)
         self.lost: list[tuple[int, int, int, int]] = []
@@ -243,10 +244,10 @@ def _read_newest(ring: Ring, found: Found) -> Walker:
     return tail
 
 
-def all_gaps(ring: Ring) -> list[tuple[int, Gap]]:
-    """Return every (number, gap) the ring holds; reads all of it."""
+def all_gaps(ring: Ring, first: int) -> list[tuple[int, Gap]]:
+    """Return every (number, gap) the ring holds from number `first` on; reads all of that."""
     gaps = []
-    for segment in ring.segments:
+    for segment in ring.segments[ring.find(first) :]:
         found = Found()
         _collect(walk(ring, segment, segment.first_seq), found, GAP)
         gaps += [(seq, gap) for seq, gap, _, _ in found.gaps]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.buffer import cursor as slots
-from gateway.buffer import quarantine, recover
-from gateway.buffer.books import NOTES_MAX, Books
+from gateway.buffer import history, quarantine, recover
+from gateway.buffer.books import NOTES_MAX, NOTES_MIN, Books
 from gateway.buffer.payload import (
     Boot,
     Table,
@@ -24,7 +24,7 @@ from gateway.buffer.reader import Reader
 from gateway.buffer.ring import Draft, Ring
 from gateway.buffer.segment import BOOT, DATA, GAP, POINTS, TIME, record_bytes
 from gateway.core.buggify import buggify
-from gateway.core.errors import BadReply, ConfigError
+from gateway.core.errors import ConfigError
 from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap
 from gateway.core.record import Record
 
@@ -117,13 +117,11 @@ class Store:
             self.remarks += found[ring].remarks
         self.boot = max([found[ring].next_boot for ring in RINGS])
         self.ended = recover.how_ended([found[ring] for ring in RINGS], self._kernel)
-        self._open_books(found)
-        for ring in RINGS:
-            for anchor in found[ring].anchors:
-                if anchor not in self.anchors:
-                    self.anchors.append(anchor)
-        self.anchors.sort(key=_by_time)
-        _thin(self.anchors, self._settings.segment_bytes)
+        # So few that repeating them all leaves most of a segment to readings.
+        notes_max = max(min(NOTES_MAX, self._settings.segment_bytes // 512), NOTES_MIN)
+        self.books = history.books(self.rings, found, notes_max)
+        self.anchors = history.anchors(found)
+        history.thin(self.anchors, self._settings.segment_bytes)
         for ring in RINGS:
             self.rings[ring].boot = self.boot
             self.rings[ring].opening = self._opening
@@ -135,6 +133,8 @@ class Store:
                 if self.books.skip(ring, first) <= last:
                     gap = Gap(ring, self.rings[ring].log_id, first, last, readings, "corrupt")
                     self._note(gap, void=void)
+        for gap in self.books.untold:
+            self._note(gap, again=(0, 0))
         for ring in RINGS:
             self._start(ring)
             self._move_cursor(ring, self.rings[ring].cursor)
@@ -148,7 +148,7 @@ class Store:
                 self._note(Gap(ring, log_id, 0, 0, work.dropped[ring], "overflow"))
                 work.dropped[ring] = 0
         self.anchors += work.anchors
-        _thin(self.anchors, self._settings.segment_bytes)
+        history.thin(self.anchors, self._settings.segment_bytes)
         for ring in RINGS:
             self._commit_ring(self.rings[ring], work)
         work.anchors = []
@@ -210,7 +210,7 @@ class Store:
         """Make the cursors durable."""
         for ring in RINGS:
             self.rings[ring].save_cursor()
-        self.books.forget({ring: self.rings[ring].saved for ring in RINGS})
+        self.books.forget(self._saved())
 
     def stopped(self) -> None:
         """Mark that this life was told to end."""
@@ -259,27 +259,6 @@ class Store:
                 self.remarks.append(f"{ring}: {files * size} bytes, not {wanted[ring]}: disk full")
             self.rings[ring] = Ring(self._files, ring, size, files)
 
-    def _open_books(self, found: dict[str, recover.Found]) -> None:
-        # So few that repeating them all leaves most of a segment to readings.
-        notes_max = min(NOTES_MAX, self._settings.segment_bytes // 512)
-        self.books = Books({ring: self.rings[ring].log_id for ring in RINGS}, notes_max)
-        # Crit knows best, unless its BOOT record is older than the one in bulk.
-        for ring in (CRIT, BULK):
-            last = found[ring].last
-            if last is not None:
-                told = Books(self.books.logs, notes_max)
-                try:
-                    told.load(last.books)
-                except BadReply:  # intact, but not of our making
-                    continue
-                if ring == CRIT or told.upto > self.books.upto or found[CRIT].last is None:
-                    self.books = told
-        for seq, gap, again, void in found[CRIT].gaps:
-            self.books.enter(seq, gap, again, void)
-        if found[CRIT].cursor_lost or found[BULK].cursor_lost:
-            for seq, gap in recover.all_gaps(self.rings[CRIT]):
-                self.books.recall(seq, gap)
-
     def _start(self, ring: str) -> None:
         place = self.rings[ring]
         drafts = [self._boot_draft(place)] + self._point_drafts(0)
@@ -306,11 +285,11 @@ class Store:
         count = self.books.readings(ring, first, last)
         if ring == CRIT:
             # First, so that power failing in between leaves a notice twice rather than not at all.
-            for gap in self.books.only_told(first, last):
-                self._note(gap, again=True)
+            for note in self.books.told_in(first, last):
+                self._note(note.gap, again=(note.since, note.seq))
         self._note(Gap(ring, self.rings[ring].log_id, first, last, count, reason))
 
-    def _note(self, gap: Gap, again: bool = False, void: int = 0) -> None:
+    def _note(self, gap: Gap, again: tuple[int, int] | None = None, void: int = 0) -> None:
         crit = self.rings[CRIT]
         # No tidying here: it is tidying that writes most notes, and one more always fits.
         crit.append([Draft(GAP, 1, pack_gap(self.boot, gap, again, void))])
@@ -328,6 +307,26 @@ class Store:
                 if place.saved < last:
                     place.save_cursor()
                 place.retire()
+        self._relieve()
+
+    def _relieve(self) -> None:
+        """Keep the books short, so that they never have to forget."""
+        if not self.books.crowded:
+            return
+        self.save_cursors()
+        self.books.join(self._saved())
+        # Two hundred losses with readings between them that nobody has confirmed: the fewest
+        # readings between two of them go as well, so that two become one.
+        while self.books.crowded:
+            found = self.books.narrowest(self._saved())
+            if found is None:
+                return
+            self._lose(*found, "evicted")
+            self._move_cursor(found[0], self.rings[found[0]].cursor)
+            self.books.join(self._saved())
+
+    def _saved(self) -> dict[str, int]:
+        return {ring: self.rings[ring].saved for ring in RINGS}
 
     def _move_cursor(self, ring: str, seq: int) -> None:
         # Nothing can be delivered from a hole, so the cursor passes over it.
@@ -369,7 +368,7 @@ class Store:
     def _boot_draft(self, ring: Ring) -> Draft:
         boot = Boot(
             *(self.boot, self._kernel, self._version, ring.log_id),
-            *(ring.files_wanted, self.books.packed()),
+            *(ring.files_wanted, self.books.packed(), self.books.packed_more()),
         )
         return Draft(BOOT, 0, pack_boot(boot))
 
@@ -383,15 +382,3 @@ def wire_bytes(item: Reading | Gap) -> int:
         return 64
     value = item.value
     return 24 + len(item.point) + (len(value) if isinstance(value, (str, bytes)) else 0)
-
-
-def _by_time(anchor: Anchor) -> tuple[int, int]:
-    return anchor.boot, anchor.at_ms
-
-
-def _thin(anchors: list[Anchor], segment_bytes: int) -> None:
-    """Drop the oldest that are neither their boot's first nor its last, or the oldest."""
-    while len(anchors) > min(ANCHORS_MAX, segment_bytes // 256):
-        boots = [anchor.boot for anchor in anchors]
-        inner = [at for at in range(1, len(boots) - 1) if boots[at - 1] == boots[at + 1]]
-        anchors.pop(inner[0] if inner else 0)

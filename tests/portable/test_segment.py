@@ -106,9 +106,9 @@ def test_segment_golden_records_are_written() -> None:
 def test_segment_golden_gap_and_cursor() -> None:
     sections = golden()
     gap = Gap("bulk", LOG_ID, 400, 401, 2, "evicted")
-    packed = payload.pack_gap(7, gap, False, 0)
+    packed = payload.pack_gap(7, gap, None, 0)
     assert pack_record(GAP, 3, 1, 1, 9, packed) == sections["gap"]
-    assert payload.unpack_gap(packed) == (7, gap, False, 0)
+    assert payload.unpack_gap(packed) == (7, gap, None, 0)
     slot = cursor.Cursor(LOG_ID, 500, 7, 5)
     assert cursor.pack(slot) == sections["cursor"]
     assert cursor.slot_at(5) == 4096
