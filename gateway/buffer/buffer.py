@@ -35,6 +35,14 @@ VOLATILE = "readings are kept in RAM only, and lost at a restart"
 SLOW_MS = 2000  # a healthy card commits in 10 ms, and stalls for less than this
 
 
+def no_boot(random: Callable[[int], bytes]) -> int:
+    """Return what stands for a boot count where none could be made durable: 2³¹ and up.
+
+    A count that the next life may use as well would tie its readings to our time.
+    """
+    return 1 << 31 | int.from_bytes(random(4), "little") >> 1
+
+
 async def inline(work: Callable[..., Any], *given: Any) -> Any:
     """Run file work where it is called: for boards and for simulations."""
     return work(*given)
@@ -98,7 +106,7 @@ class Buffer:
         except LinkError as error:
             log.event(log.ERROR, "buffer-volatile", why=error, means=VOLATILE)
             nothing = {"sampled": 0, "delivered": 0, "gaps": 0, "buffered": 0}
-            last_resort = VolatileStore(store.boot or 1, store.ended, table, nothing, random)
+            last_resort = VolatileStore(no_boot(random), store.ended, table, nothing, random)
             return Buffer(last_resort, table, settings, random, job)
         for remark in store.remarks:
             log.event(log.WARNING, "buffer", remark=remark)
