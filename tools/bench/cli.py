@@ -17,6 +17,7 @@ BENCHES = {
     "bus": "requests, wire time and what a dead unit costs its neighbours",
     "buffer": "bytes and syncs per commit, CPU per reading, recovery time",
     "disk": "bytes and flushes that reach a block device under a real ext4 (root, 2 minutes)",
+    "latency": "how late the agent's event loop runs while its disk stalls for seconds",
     "uplink": "bytes on the wire and CPU per reading",
     "fusion": "readings the reference platform commits per second",
     "powercut": "readings lost by real power cuts on a real file system (root)",
@@ -25,7 +26,10 @@ BENCHES = {
     "footprint": "start-up times and the agent's memory",
 }
 # The same for those that take minutes, and run only when they are named.
-LONG = {"storm": "readings that arrive while everything is killed, stalled and cut off (a minute)"}
+LONG = {
+    "storm": "readings that arrive while everything is killed, stalled and cut off (a minute)",
+    "drain": "days of history through a broker into the platform, and how old live values are",
+}
 # The same for those that measure the folders they are given; the module, as import is a keyword.
 OF_PLACES = {"import": ("importing", "how much of the files below DIR… the importers carry")}
 
@@ -41,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--broker", default="mosquitto", help="for storm: mosquitto, nats, rabbitmq"
     )
+    parser.add_argument("--hours", type=float, default=72, help="for drain: of history")
     parser.add_argument("--seconds", type=float, default=60, help="for storm: how long it lasts")
 
 
@@ -51,6 +56,7 @@ def main(args: argparse.Namespace) -> int:
     given = dict.fromkeys(OF_PLACES, (args.places,)) | {
         "powercut": (args.points, args.seed),
         "storm": (args.broker, args.seconds, args.seed),
+        "drain": (args.hours,),
     }
     for name in names:
         module = OF_PLACES[name][0] if name in OF_PLACES else name
