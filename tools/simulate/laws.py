@@ -74,7 +74,7 @@ class Laws:
         if found:
             world.broken(found)
         counts = self._agent._buffer.counts()
-        if unaccounted(counts) and world.ledger.card not in world.ledger.forgetful:
+        if unaccounted(counts):
             world.broken(f"the accounts do not add up: {counts}")
         if min(counts[name] for name in ("sampled", "delivered", "gaps", "buffered")) < 0:
             world.broken(f"less than nothing: {counts}")

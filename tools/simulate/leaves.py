@@ -9,7 +9,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.buffer.buffer import Buffer
-from gateway.buffer.store import Store
 from gateway.core.clock import NTP, RTC
 from gateway.core.errors import LinkError
 from gateway.core.reading import CRIT, RINGS
@@ -118,7 +117,6 @@ class Leaves:
     def alive(self, status: str, fed: bool) -> None:  # noqa: ARG002
         if fed:
             self.fed_ms = self._world.now_ms
-        self._note_forgetting()
         self._world.laws.pulse()
 
     def begin(self, kind: str) -> None:
@@ -149,15 +147,6 @@ class Leaves:
         answer = work(*given)
         await asyncio.sleep(0 if mood < 0.9 else 0.005)
         return answer
-
-    def _note_forgetting(self) -> None:
-        buffer, world = self.buffer, self._world
-        assert buffer is not None
-        if isinstance(buffer._store, Store):
-            books = buffer._store.books
-            if len(books.notes) >= books._notes_max:
-                # From here on the oldest notes are forgotten, and the accounts are not exact.
-                world.ledger.forgetful.add(world.ledger.card)
 
 
 class Listener:

@@ -66,7 +66,6 @@ class Ledger:
         # Two losses without numbers may look alike: those are told apart by where they stand.
         self.gaps: dict[bytes, set[tuple[int, Gap]]] = {}
         self.wrong_clocks: set[int] = set()  # cards on which a wrong clock bounds readings
-        self.forgetful: set[int] = set()  # cards with so many open gaps that books forgot some
         self._broken = broken
         self._known: dict[_Key, list[Taken]] = {}
         self._began_durable = True
@@ -162,10 +161,12 @@ class Ledger:
                 self._broken(f"{found} is {found.seq} and {seq}: one reading, two numbers")
         found.log, found.seq = log, seq
 
-    def arrived(self, ring: str, pack: Pack, now_ms: int, calm_ms: int) -> None:
+    def arrived(
+        self, ring: str, pack: Pack, now_ms: int, calm_ms: int, alarm_ms: int = ALARM_MS
+    ) -> None:
         """A pack reached the broker: it must be what was handed out, at the time it was.
 
-        What was sampled after `calm_ms`, since when nothing was wrong, must not come late.
+        What was sampled after `calm_ms`, since when nothing was wrong, must come in `alarm_ms`.
         """
         for seq, item in enumerate(pack.items, pack.seq):
             known = self.handed.get((pack.log_id, seq))
@@ -180,7 +181,7 @@ class Ledger:
                 self._broken(f"{ring} {seq} was handed out as {known}, arrived as {item!r}")
             else:
                 self._check_time(known, item)
-                late = ring == CRIT and known.true_ms + ALARM_MS < now_ms
+                late = ring == CRIT and known.true_ms + alarm_ms < now_ms
                 if late and known.true_ms > calm_ms:
                     self._broken(f"{known} waited until {now_ms}")
 
@@ -223,7 +224,7 @@ class Ledger:
         before, highest = 0, -1
         for seq in sorted(kept):
             one = kept[seq]
-            if card == self.card and seq > before + 1 and card not in self.forgetful:
+            if card == self.card and seq > before + 1:
                 self._check_hole(ring, before + 1, seq - 1, numbered)
             before = seq
             if isinstance(one, Taken):
@@ -252,7 +253,7 @@ class Ledger:
         """Return how many of `missing` must be among the `dropped`, which have no number."""
         told = sum(count for first, last, count in numbered if first < high and last > low)
         left = max(0, len(missing) - told)
-        if left > dropped and self.card not in self.forgetful:
+        if left > dropped:
             self._broken(f"durable and lost without a word, {left} like {missing[0]}")
         return left
 
@@ -275,7 +276,6 @@ class Ledger:
             "stored": sum(one.stored for one in every),
             "gaps": sum(gap.count for gap in gaps),
             "alarms": len(self.taken[CRIT]),
-            "forgetful": len(self.forgetful),
         }
 
 

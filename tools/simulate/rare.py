@@ -25,6 +25,7 @@ POINTS = (
     "small-record",  # of one reading
     "split-commit",  # one record, and then the others
 )
+SLOWING = {"ack-time-out", "late-answer", "one-pack-window", "reconnect-at-once"}
 SHARES = (0.01, 0.1, 0.4)  # how often a point that is armed takes its rare way
 
 

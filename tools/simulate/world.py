@@ -37,10 +37,10 @@ from tools.simulate.history import (
 )
 from tools.simulate.laws import Laws
 from tools.simulate.leaves import Leaves
-from tools.simulate.ledger import Ledger
+from tools.simulate.ledger import ALARM_MS, Ledger
 from tools.simulate.loop import VirtualLoop
 from tools.simulate.platform import Platform
-from tools.simulate.rare import Rare
+from tools.simulate.rare import SLOWING, Rare
 
 if TYPE_CHECKING:
     from gateway.buffer.buffer import Buffer
@@ -51,6 +51,7 @@ GW = "330482-0017"
 LINES_KEPT = 40  # of what happened last
 DOWN_S = (2, 90)  # between two lives
 CALM_S = 240  # after trouble: the longest back-off, hold or time-out, twice
+SLOW_ALARM_MS = 60_000  # where rare ways delay alarms, one after the other
 VOLATILE_MS = 900_000  # a medium that failed is only used again after a restart
 
 
@@ -182,7 +183,8 @@ class World:
         self.note("arrived", ring, pack.seq, len(pack.items))
         calm_s = max(self.faults.last_s, self._began_s, self.broker.online_s) + CALM_S
         calm_ms = EPOCH_MS + int(1000 * calm_s)
-        self.ledger.arrived(ring, pack, EPOCH_MS + self.now_ms, calm_ms)
+        alarm_ms = SLOW_ALARM_MS if SLOWING & set(self.rare.shares) else ALARM_MS
+        self.ledger.arrived(ring, pack, EPOCH_MS + self.now_ms, calm_ms, alarm_ms)
 
     # Lives.
 
