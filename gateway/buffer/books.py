@@ -204,7 +204,8 @@ class Books:
             known = note.gap
             within = since <= note.since and note.seq <= upto
             within = within and gap.first <= known.first and known.last <= gap.last
-            if _kind(known) == _kind(gap) and (within or known == gap):
+            # Two losses without numbers may look alike and be two.
+            if _kind(known) == _kind(gap) and (within or (known == gap and gap.first)):
                 self.notes.remove(note)
 
     def _pair(self, durable: dict[str, int]) -> tuple[Note, Note] | None:

@@ -120,6 +120,7 @@ def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
     if not ring.segments:
         _format(ring, random)
         return found
+    ring.sync()  # before it is read: what is found there will be sent, whatever comes after it
     walker = _read_newest(ring, found)
     _identify(ring, slot, found, random)
     _read_tail(ring, walker, found)

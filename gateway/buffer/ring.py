@@ -183,6 +183,14 @@ class Ring:
         self.files.sync_folder(self.name)
         self.segments.pop(0)
 
+    def sync(self) -> None:
+        """Make durable what a process wrote that died before its own sync."""
+        file = self.files.open(self.path(self.segments[-1].name))
+        try:
+            file.sync()
+        finally:
+            file.close()
+
     def save_cursor(self) -> None:
         """Make the cursor durable, if it is not."""
         if self.saved != self.cursor:

@@ -102,3 +102,31 @@ def test_starts_on_a_dead_card_never_share_a_boot_count() -> None:
         assert (await opened(disk, dice)).boot == 2
 
     virtual.run(story())
+
+
+def test_starts_after_a_kill_make_durable_what_they_found() -> None:
+    """Killed before its sync, and no room for the next BOOT: it goes to a fresh segment."""
+    found = 0
+    for seed in range(40):
+        world = World(Random(seed), SMALL)
+        store = world.start()
+        while store.rings[BULK].segments[-1].size_bytes - store.rings[BULK].tail > 240:
+            world.commit(BULK, 1 + seed % 4)
+
+        def die(operation: str, _path: str) -> None:
+            if operation == "sync":
+                raise Killed
+
+        world.disk.hook = die
+        try:
+            world.commit(BULK, 1)
+        except Killed:
+            world.disk.hook = None
+            world.disk.close()
+            store = world.start()
+            segments = [name for name in world.disk.names(BULK) if name.startswith("s-")]
+            assert store.rings[BULK].tail
+            for name in segments:
+                assert not world.disk.names_seen[f"{BULK}/{name}"].pending, name
+            found += len(segments) > 1
+    assert found > 20, "that it needed a fresh segment"
