@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.buffer.books import NOTES_MIN
 from gateway.core.reading import BULK, CRIT, RINGS
-from tests.faults.world import SMALL, WIDE, World
+from tests.faults.world import SMALL, WIDE, World, text
 from tests.support.disk import SimDisk
 
 if TYPE_CHECKING:
@@ -49,15 +49,17 @@ def step(world: World, kind: str, count: int) -> None:
 
 
 def rot(world: World, count: int) -> None:
-    """Hit one byte of a record that nobody has confirmed, in a segment that is not the newest."""
+    """Hit one byte of a reading in the oldest segment that is not confirmed, if not the newest."""
     store = world.store
     assert store is not None
     ring = store.rings[BULK]
     index = ring.find(ring.cursor + 1)
     if index + 1 < len(ring.segments):
         path = f"bulk/{ring.segments[index].name}"
-        world.disk.names_seen[path].seen[2048 + 64 * count] ^= 1
-        world.damaged = True  # it may have been a name
+        seen = world.disk.names_seen[path].seen
+        place = seen.find(text(0)[:20].encode(), 2048 + 64 * count)
+        if place >= 0:
+            seen[place] ^= 1
 
 
 def exact(world: World) -> None:
