@@ -178,9 +178,11 @@ class Session:
         return any(not isinstance(one, str) and one[0].careful for one in self._pending.values())
 
     def _choose(self, now_ms: int) -> Lane | None:
+        announcing = any(isinstance(one, str) for one in self._pending.values())
         for lane in self.lanes:
-            # A suspect travels alone, so that a lost connection can be blamed on it.
-            if lane.careful and self._pending:
+            # A suspect travels alone, so that a lost connection can be blamed on it; and what a
+            # connection begins with is answered first: a reset takes answers with it.
+            if (lane.careful and self._pending) or (lane.probing and announcing):
                 continue
             if lane.wants() and now_ms >= self._held_until_ms(lane):
                 return lane

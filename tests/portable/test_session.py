@@ -3,6 +3,7 @@ from gateway.uplink import topics
 from gateway.uplink.events import (
     Acked,
     Advance,
+    Announce,
     Blocked,
     Changed,
     Clear,
@@ -332,3 +333,17 @@ def test_session_a_slow_way_to_the_broker_is_no_silence_of_the_platform() -> Non
     driver.tell(PubAck(sent[0].token, 0))
     assert packs(driver.wait(1_999)) == []
     assert len(packs(driver.wait(1))) == 1
+
+
+def test_session_first_pack_waits_for_the_answers_to_the_announcements() -> None:
+    # A broker that hangs up with unread bytes takes the answers it gave with it (a TCP reset).
+    driver = Driver(crit=1, bulk=400)
+    driver.online()
+    driver.tell(Lost())
+    driver.answering = False
+    done = driver.online()
+    assert kinds(done) == ["state", "now", "health"]
+    waiting = [action for action in done if isinstance(action, Announce)]
+    assert packs(driver.tell(PubAck(waiting[0].token, 0))) == []
+    assert packs(driver.tell(PubAck(waiting[1].token, 0))) == []
+    assert len(packs(driver.tell(PubAck(waiting[2].token, 0)))) == 1
