@@ -12,9 +12,10 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
+    Tap = Callable[[int, bool, bytes], None]
     Pair = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 
 PASS = "pass"  # noqa: S105 - a mode
@@ -35,6 +36,7 @@ class Proxy:
         self.connections = 0  # ever made
         self.resets = 0
         self.upstream_bytes = 0
+        self.tap: Tap | None = None  # hears what passes: connection, whether upstream, bytes
         self._target_port = target_port
         self._open: list[Pair] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,7 +76,9 @@ class Proxy:
             return
         pair = (writer, back_writer)
         self._open.append(pair)
-        for work in (self._up(reader, back_writer), self._down(back_reader, writer)):
+        number = self.connections
+        up, down = self._up(number, reader, back_writer), self._down(number, back_reader, writer)
+        for work in (up, down):
             task = asyncio.create_task(self._pump(work, pair))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -87,18 +91,26 @@ class Proxy:
         if pair in self._open:
             self._open.remove(pair)
 
-    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _up(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while data := await reader.read(CHUNK_BYTES):
             await self._while_in_hole()
+            if self.tap:
+                self.tap(number, True, data)
             if self.bytes_per_s:
                 await asyncio.sleep(len(data) / self.bytes_per_s)
             self.upstream_bytes += len(data)
             writer.write(data)
             await writer.drain()
 
-    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _down(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while data := await reader.read(CHUNK_BYTES):
             await self._while_in_hole()
+            if self.tap:
+                self.tap(number, False, data)
             if self.mode != DEAF:
                 writer.write(data)
                 await writer.drain()
