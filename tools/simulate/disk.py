@@ -118,6 +118,12 @@ class SimDisk:
             found.names_seen[path] = found.names_safe[path] = cut[id(inode)]
         return found
 
+    def spoil(self, path: str, chance: Random) -> None:
+        """Put nonsense into the first sector of a file, if there is one of that name."""
+        for inode in [self.names_seen[path]] if path in self.names_seen else []:
+            inode.seen[:SECTOR_BYTES] = chance.randbytes(SECTOR_BYTES)
+            inode.safe = bytes(inode.seen)
+
     def copy(self) -> SimDisk:
         """Return this disk as it is seen: what a killed process leaves behind."""
         found = SimDisk(self.room)

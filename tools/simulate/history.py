@@ -48,11 +48,12 @@ KINDS: dict[str, tuple[int, int]] = {
     "clock-lost": (7200, 2),  # the next starts find 1970, until this ends
     "kill": (0, 4),
     "power": (0, 6),
+    "shorn": (0, 1),  # power fails as a segment is begun, and the sector under the pen with it
     "reflash": (0, 1),  # another card: an empty disk
 }
 
 EPOCH_MS = 1_800_000_000_000  # the wall clock when a world begins
-LIFE_ENDS = ("kill", "power", "reflash")
+LIFE_ENDS = ("kill", "power", "shorn", "reflash")
 OF_THE_CLOCK = ("clock-step", "clock-lost")
 LONG_H = 12  # worlds above live slowly: days of a town, and not an hour of a machine hall
 QUIET_S = 1_800  # at the end nothing goes wrong any more: what can be delivered, must be

@@ -18,7 +18,6 @@ from gateway.agent.agent import Agent
 from gateway.agent.plan import TCP
 from gateway.buffer.store import Settings
 from gateway.core import buggify
-from gateway.core.errors import LinkError
 from gateway.core.reading import GOOD, RINGS
 from gateway.site import Platform as Delivery
 from gateway.site import Site, Storage
@@ -39,6 +38,7 @@ from tools.simulate.laws import Laws
 from tools.simulate.leaves import Leaves
 from tools.simulate.ledger import ALARM_MS, Ledger
 from tools.simulate.loop import VirtualLoop
+from tools.simulate.medium import Medium
 from tools.simulate.platform import Platform
 from tools.simulate.rare import SLOWING, Rare
 
@@ -95,9 +95,8 @@ class World:
         self._broken = ""
         self._over = False  # the life
         self._end = ""  # how it ended
-        self._left = 0  # disk operations it still has, 0: not counted
+        self._medium = Medium(self.faults, self._ends_at)
         self._end_then = ""
-        self._failing: list[str] = []  # disk operations that fail once each
         self._began_s = 0.0  # when the life did
         self._volatile_ms = 0  # when the medium was last seen to work
         self._lives = 0
@@ -227,10 +226,12 @@ class World:
                 self.disk, self.learned = SimDisk(), {}
             else:
                 self.disk = self.disk.after_power_cut(self._dice)
+                self.disk.spoil(self._medium.shorn, self._dice)
 
     def _live(self, start_s: float, kernel: str) -> None:
         self._lives += 1
-        self._over, self._end, self._left = False, "", 0
+        self._over, self._end = False, ""
+        self._medium.begin()
         loop = self.loop = VirtualLoop(start_s)
         loop.spun, loop.fell = self._spun, self._callback_fell
         asyncio.set_event_loop(loop)
@@ -277,28 +278,14 @@ class World:
             pass
 
     def _operation(self, operation: str, path: str) -> None:
-        """Every disk operation passes here, before it is done."""
         if self._over:
             raise Ended
-        if self._left:
-            self._left -= 1
-            if not self._left:
-                self.note("ends at", operation, path)
-                self._stop(self._end_then)
-                raise Ended
-        faults = self.faults
-        if operation == "read":
-            if faults.strikes("read-eio", 0.05):
-                raise LinkError(f"{path}: Input/output error")
-            return
-        if faults.on("read-only"):
-            raise LinkError(f"{path}: Read-only file system")
-        if operation == "create" and faults.on("disk-full"):
-            raise LinkError(f"{path}: No space left on device")
-        if operation in self._failing:
-            self._failing.remove(operation)
-            self.note("EIO", operation, path)
-            raise LinkError(f"{path}: Input/output error")
+        self._medium.operation(operation, path)
+
+    def _ends_at(self, operation: str, path: str) -> None:
+        self.note("ends at", operation, path)
+        self._stop(self._end_then)
+        raise Ended
 
     # Time.
 
@@ -351,15 +338,15 @@ class World:
         if kind in LIFE_ENDS:
             by_disk, count = operations(act)
             self._end_then = kind
-            if by_disk:
-                self._left = count
+            if kind == "shorn":
+                self._medium.shearing = True
+            elif by_disk:
+                self._medium.left = count
             else:
                 self.loop.strike = self._struck
                 self.loop.strike_at = self.loop.turns + count
-        elif kind == "sync-eio":
-            self._failing = ["sync"] * dice.choice((1, 1, 1, 2, 3))
-        elif kind == "write-eio":
-            self._failing = ["write"] * dice.choice((1, 1, 2))
+        elif kind in ("sync-eio", "write-eio"):
+            self._medium.fail(kind.partition("-")[0], dice)
         elif kind in ("babble", "hang"):
             self._leaves.begin(kind)
         elif kind == "broker-gone":
