@@ -57,31 +57,29 @@ def neighbours(
 
 def settle(database: sqlite3.Connection) -> None:
     """Write down between which moments gaps and holes lie, while their neighbours are there."""
-    rows = database.execute(
-        "SELECT g.told_by, g.seq, s.stream_id, g.first, g.last FROM gaps g"
-        " JOIN streams s USING (gateway_id, log, ring) WHERE from_ms IS NULL AND first > 0"
-    ).fetchall()
-    for told_by, seq, stream_id, first, last in rows:
+    places = [
+        ("gaps", "told_by = ?1 AND seq = ?2", row)
+        for row in database.execute(
+            # Without numbers, of an overflow, the place of its telling counts.
+            "SELECT told_by, seq, coalesce(stream_id, told_by), iif(first, first, seq),"
+            " iif(first, last, seq) FROM gaps g LEFT JOIN streams s ON first > 0"
+            "  AND s.gateway_id = g.gateway_id AND s.log = g.log AND s.ring = g.ring"
+            " WHERE from_ms IS NULL"
+        ).fetchall()
+    ]
+    places += [
+        ("holes", "stream_id = ?1 AND first = ?2", (stream_id, first, stream_id, first, last))
+        for stream_id, first, last in database.execute(
+            "SELECT stream_id, first, last FROM holes WHERE from_ms IS NULL"
+        ).fetchall()
+    ]
+    for table, key, (one, two, stream_id, first, last) in places:
         around = neighbours(database, stream_id, first, last)
-        database.execute(
-            "UPDATE gaps SET from_ms = ?, to_ms = ? WHERE told_by = ? AND seq = ?",
-            (*around, told_by, seq),
-        )
-    for told_by, seq in database.execute(
-        "SELECT told_by, seq FROM gaps WHERE from_ms IS NULL"
-    ).fetchall():
-        around = neighbours(database, told_by, seq, seq)
-        database.execute(
-            "UPDATE gaps SET from_ms = ?, to_ms = ? WHERE told_by = ? AND seq = ?",
-            (*around, told_by, seq),
-        )
-    for stream_id, first, last in database.execute(
-        "SELECT stream_id, first, last FROM holes WHERE from_ms IS NULL"
-    ).fetchall():
-        database.execute(
-            "UPDATE holes SET from_ms = ?, to_ms = ? WHERE stream_id = ? AND first = ?",
-            (*neighbours(database, stream_id, first, last), stream_id, first),
-        )
+        if around[1] < EVER_MS:  # else its later neighbour is still to come
+            database.execute(
+                f"UPDATE {table} SET from_ms = ?3, to_ms = ?4 WHERE {key}",  # noqa: S608
+                (one, two, *around),
+            )
 
 
 def _gaps(

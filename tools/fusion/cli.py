@@ -25,7 +25,7 @@ OK, FINDINGS, NO_INPUT, IO_ERROR = 0, 1, 66, 74
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verbs."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="run|report|export")
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="run|report|export|prune")
     run = verbs.add_parser("run", help="store what gateways publish, and acknowledge it")
     run.add_argument("--broker", required=True, metavar="URL", help="mqtt://host:port or mqtts://")
     run.add_argument("--mqtt", choices=("5", "3.1.1"), default="5", help="version to speak")
@@ -41,7 +41,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("--gw", default="", metavar="ID", help="only this gateway")
         verb.add_argument("--since", type=_span_ms, default=0, metavar="SPAN", help="90s, 24h, 7d")
     _completeness(report)
-    for verb in (run, report, export):
+    prune = verbs.add_parser("prune", help="delete readings that are old; what was counted stays")
+    prune.add_argument("--before", type=_span_ms, required=True, metavar="SPAN", help="400d")
+    prune.add_argument("--sums", action="store_true", help="what completeness counts of them, too")
+    prune.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    for verb in (run, report, export, prune):
         verb.add_argument("--db", required=True, type=Path, metavar="PATH", help="SQLite database")
 
 
@@ -61,6 +65,7 @@ def main(args: argparse.Namespace) -> int:
         "run": _run,
         "report": _report,
         "export": _export,
+        "prune": _prune,
     }
     if args.action != "run" and not args.db.exists():
         print(f"tidegate: {args.db}: no such file", file=sys.stderr)
@@ -147,6 +152,23 @@ def _export(args: argparse.Namespace) -> int:
         raise ConfigError(f"gateway {args.gw} has never been heard")
     rows = export.readings(database, since_ms, args.gw)
     (export.write_json if args.json else export.write_csv)(rows, sys.stdout)
+    return OK
+
+
+def _prune(args: argparse.Namespace) -> int:
+    from tools.fusion import prune, schema, text
+
+    before_ms = int(time.time() * 1000) - int(args.before)
+    try:
+        found = prune.prune(schema.create_or_open(args.db), before_ms, args.sums)
+    except sqlite3.Error as error:
+        print(f"tidegate: {args.db}: {error}", file=sys.stderr)
+        return IO_ERROR
+    if args.json:
+        print(json.dumps({"before_ms": before_ms, **found}))
+    else:
+        sums = f" and {found['sums']} sums" if args.sums else ""
+        print(f"deleted {found['readings']} readings{sums} made before {text.stamp(before_ms)}")
     return OK
 
 

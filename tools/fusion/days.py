@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 from tools.fusion.migrate import QUARTER_MS
 
-DAYS_MAX = 3_700  # of one report: ten years
+DAYS_MAX = 400  # of one report
 
 
 class Days:

@@ -23,6 +23,11 @@ PRESENCE_MAX = 4_096  # changes of a gateway's connection kept, the newest
 HEALTH_DAYS_MAX = 400  # days of a gateway's worst hours left
 DAY_MS = 1_440 * MINUTE_MS
 
+_KEEP = """
+DELETE FROM {0} WHERE gateway_id = ?1 AND {1} <
+  (SELECT {1} FROM {0} WHERE gateway_id = ?1 ORDER BY {1} DESC LIMIT 1 OFFSET ?2)
+"""
+
 
 class Lives:
     """The rows of lives by (gateway, log, boot), cached."""
@@ -148,11 +153,7 @@ class Lives:
         return dict(rows.fetchall())  # of each point the row of its newest life remains
 
     def _keep(self, table: str, column: str, gateway_id: int, rows: int) -> None:
-        self._database.execute(
-            f"DELETE FROM {table} WHERE gateway_id = ?1 AND {column} < (SELECT {column}"  # noqa: S608
-            f" FROM {table} WHERE gateway_id = ?1 ORDER BY {column} DESC LIMIT 1 OFFSET ?2)",
-            (gateway_id, rows - 1),
-        )
+        self._database.execute(_KEEP.format(table, column), (gateway_id, rows - 1))
 
 
 def _number(value: object) -> float | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tools.fusion.complete import Document
 
-NAME_MAX = 28
+NAME_MIN = 12  # columns of a name that are always left
 WHY_MIN = 22  # columns for the causes, which go on below when they need more
 LIVES_MAX = 12  # named one by one, the newest
 _HEADS = ("DUE", "DELIVERED", "%", "2 MIN %", "P95", "MISSING")
@@ -65,16 +65,21 @@ def width(text: str) -> int:
 
 def table(heads: Sequence[str], left: set[int], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as aligned columns; the last goes on below if the line is full."""
-    cells = [[_cut(cell) for cell in row[:-1]] for row in (heads, *rows)]
+    cells = [list(row[:-1]) for row in (heads, *rows)]
     widths = [max(width(row[index]) for row in cells) for index in range(len(heads) - 1)]
+    # Names give way to numbers.
+    room = COLUMNS - 2 - WHY_MIN - sum(widths[1:]) - 2 * len(widths)
+    widths[0] = min(widths[0], max(room, NAME_MIN))
     indent = sum(widths) + 2 * len(widths)
     found = []
-    for row, last in zip(cells, (heads[-1], *(row[-1] for row in rows)), strict=True):
+    for (name, *numbers), last in zip(cells, (heads[-1], *(row[-1] for row in rows)), strict=True):
         padded = [
             cell + " " * (size - width(cell))
             if index in left
             else " " * (size - width(cell)) + cell
-            for index, (cell, size) in enumerate(zip(row, widths, strict=True))
+            for index, (cell, size) in enumerate(
+                zip([_cut(name, widths[0]), *numbers], widths, strict=True)
+            )
         ]
         more = textwrap.wrap(last, max(WHY_MIN, COLUMNS - 2 - indent)) or [""]
         found.append("  ".join([*padded, more[0]]).rstrip())
@@ -151,9 +156,9 @@ def _count(of: Document, cause: str) -> int:
     return sum(of["missing"].get(cause, {}).values())
 
 
-def _cut(cell: str) -> str:
-    if width(cell) <= NAME_MAX:
+def _cut(cell: str, columns: int) -> str:
+    if width(cell) <= columns:
         return cell
-    while width(cell) >= NAME_MAX:
+    while width(cell) >= columns:
         cell = cell[:-1]
     return f"{cell}…"

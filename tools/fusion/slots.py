@@ -187,29 +187,38 @@ class Pool:
         self._holes[point] = sorted(holes, key=_first)
 
     def claim(self, claim: Claim) -> None:
-        """Give slots of the claim's time its cause, as many as it has readings."""
+        """Give slots of the claim's time its cause, as many as it has readings.
+
+        First those between its two moments; then, as readings come early and late, those that are
+        less than half a period away.
+        """
+        given = self._give(claim, claim.count, False)
+        self._give(claim, claim.count - given, True)
+
+    def _give(self, claim: Claim, count: int, near: bool) -> int:
+        """Give up to `count` slots, or all there are, the claim's cause; return how many."""
         found = []
-        for point, holes in self._holes.items():
+        for point, holes in self._holes.items() if count else ():
             for index in _touching(holes, claim.from_ms, claim.to_ms):
                 hole = holes[index]
-                low, rest = hole.cut(hole.before(claim.from_ms - hole.every_ms // 2))
-                found.append((point, hole, low, *rest.cut(rest.before(_late(claim.to_ms, hole)))))
+                margin_ms = hole.every_ms // 2 + 1 if near else 0
+                low, rest = hole.cut(hole.before(claim.from_ms - margin_ms + 1))
+                found.append((point, hole, low, *rest.cut(rest.before(claim.to_ms + margin_ms))))
         found = [one for one in found if one[3].count]
         weights = [inside.count for _, _, _, inside, _ in found]
-        if claim.latest:
-            shares = _latest(claim.count, [inside for _, _, _, inside, _ in found])
-        else:
-            shares = share(min(claim.count, sum(weights)), weights)
+        count = min(count, sum(weights))
+        shares = (
+            _latest(count, [one[3] for one in found]) if claim.latest else share(count, weights)
+        )
         for (point, hole, low, inside, high), number in zip(found, shares, strict=True):
-            start = inside.count - number if claim.latest else 0
-            left, rest = inside.cut(start)
+            left, rest = inside.cut(inside.count - number if claim.latest else 0)
             taken, right = rest.cut(number)
             if number:
                 self._take(point, taken, claim.why)
-                holes = self._holes[point]
-                holes.remove(hole)
-                holes += [one for one in (low, left, right, high) if one.count]
-                holes.sort(key=_first)
+                self._holes[point].remove(hole)
+                self._holes[point] += [one for one in (low, left, right, high) if one.count]
+                self._holes[point].sort(key=_first)
+        return count
 
     def silences(self, zones: list[tuple[int, int, Why]], otherwise: Why) -> None:
         """Give every slot that is left the cause of the silence it lies in, or `otherwise`.
@@ -264,10 +273,6 @@ def _touching(holes: list[Hole], from_ms: int, to_ms: int) -> Iterator[int]:
         if holes[index].first_ms - holes[index].every_ms > to_ms:
             return
         yield index
-
-
-def _late(to_ms: int, hole: Hole) -> int:
-    return to_ms + hole.every_ms // 2 + 1
 
 
 def _first(hole: Hole) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tools.fusion.lives import CRASHED, FIRST, POWER, STOPPED
@@ -126,9 +127,9 @@ def offline_ms(database: sqlite3.Connection, gateway_id: int, from_ms: int, to_m
         "SELECT at_ms, state FROM presence WHERE gateway_id = ? AND at_ms < ? ORDER BY at_ms",
         (gateway_id, to_ms),
     ).fetchall()
-    ends = [at_ms for at_ms, _ in rows[1:]] + [to_ms]
+    changes = [*rows, (to_ms, "")]
     return sum(
         max(0, end_ms - max(at_ms, from_ms))
-        for (at_ms, state), end_ms in zip(rows, ends, strict=True)
+        for (at_ms, state), (end_ms, _) in pairwise(changes)
         if state != "online"
     )

@@ -115,14 +115,13 @@ class Tally:
                 for key, one in self._cells.items()
             ],
         )
-        self._database.executemany(
-            _SPAN,
-            [
-                (life_id, one.ring, one.first_ms, one.last_ms)
-                for (_, bounded, _, life_id), one in self._cells.items()
-                if not bounded
-            ],
-        )
+        spans: dict[tuple[int, str], tuple[int, int]] = {}
+        for (_, bounded, _, life_id), one in self._cells.items():
+            if not bounded:
+                key = (life_id, one.ring)
+                first_ms, last_ms = spans.get(key, (one.first_ms, one.last_ms))
+                spans[key] = min(first_ms, one.first_ms), max(last_ms, one.last_ms)
+        self._database.executemany(_SPAN, [(*key, *span) for key, span in spans.items()])
         self._cells.clear()
 
 

@@ -18,6 +18,7 @@ from tools.fusion.days import Days, local_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from tools.fusion.complete import Document
 
@@ -31,9 +32,10 @@ LOGS = {CRIT: b"CRIT-001", BULK: b"BULK-001"}
 class History:
     """Writes packs of both rings into a platform, in the order of its calls."""
 
-    def __init__(self) -> None:
-        self.platform = Platform()
+    def __init__(self, path: Path | None = None) -> None:
+        self.platform = Platform(path)
         self.boot = 0
+        self.size = 60  # readings in a pack
         self.logs = dict(LOGS)
         self.next = {CRIT: 1, BULK: 1}
 
@@ -75,11 +77,11 @@ class History:
         lose: bool = False,
         bounds_s: tuple[float, float] | None = None,
     ) -> tuple[int, int]:
-        """Take readings; they arrive `late_s` after the last of 60, or never. Return numbers."""
+        """Take readings; a pack arrives `late_s` after its last, or never. Return numbers."""
         times = list(times_s)
         first = self.next[ring]
-        for start in range(0, len(times), 60):
-            part = times[start : start + 60]
+        for start in range(0, len(times), self.size):
+            part = times[start : start + self.size]
             value = None if quality != GOOD else 1
             items = [Reading(point, value, int(at * 1000), quality) for at in part]
             if not lose:
@@ -94,8 +96,8 @@ class History:
         )
         lose, late_s = how.get("lose", False), how.get("late_s", 5)
         assert isinstance(late_s, int)
-        for start in range(0, len(times), 60):
-            part = times[start : start + 60]
+        for start in range(0, len(times), self.size):
+            part = times[start : start + self.size]
             if not lose:
                 items = [Reading(point, 1, at * 1000) for at, point in part]
                 self._pack(BULK, list(items), part[-1][0] + late_s, None)

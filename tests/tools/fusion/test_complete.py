@@ -76,6 +76,23 @@ def test_complete_silence_before_a_boot_has_the_cause_its_birth_tells(
     assert [(life["boot"], life["ended_before"]) for life in lives] == [(1, "first"), (2, ended)]
 
 
+def test_complete_power_cut_of_the_manual_takes_what_was_in_ram_too(history: History) -> None:
+    history.read(LEVEL, day_of(10, 0, 3 * HOUR))  # the last one stays in RAM, and is no more
+    history.birth(3 * HOUR + 67, "power", level=10)
+    history.read(LEVEL, [at + 7 for at in day_of(10, 3 * HOUR + 60, END)])
+    assert history.missing(END)["missing"] == {"power": {"power-cut": 7}}
+
+
+def test_complete_gateway_that_never_sent_a_birth_is_counted_and_never_due() -> None:
+    history = History()
+    history.boot = 1
+    history.read(LEVEL, day_of(10, 0, HOUR))
+    found = check(history.report(END))["gateways"][0]
+    assert (found["due"], found["delivered"]) == (0, 0)
+    assert found["points"][0]["delivered"] == 360
+    assert found["offline_ms"] == 0
+
+
 def test_complete_silence_over_lives_without_connection_has_the_cause_the_next_birth_tells(
     history: History,
 ) -> None:
