@@ -20,7 +20,7 @@ STATE, NOW, HEALTH, ACK = "state", "now", "health", "ack"
 LIVE = "live"  # a NOW between two retained ones, of the readings that are new
 GATEWAY_ID_MAX = 64
 LOG_ID_SIZE = 8
-ACK_BYTES_MAX = 256  # a real one has 43 at most
+ACK_BYTES_MAX = 256  # a real one has 47 at most
 CONTENT_TYPE = "application/cbor"
 OFFLINE = cbor.encode({"state": "offline"})
 

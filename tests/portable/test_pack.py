@@ -43,6 +43,41 @@ GOLDEN = bytes.fromhex(
 )
 
 
+# The same readings as releases before the shared base fields packed them, and as they are packed
+# now: the device and its moment once each.
+BEFORE = bytes.fromhex(
+    "85ab006a6d657465722d312f753101615602c482201908fd20181a21781d75726e3a6465763a7469646567617465"
+    "3a3333303438322d303031373a221a6b49d20063636e7405636c6f67489312a45501ee8f10636c6f770963736571"
+    "1164626f6f7403a3006a6d657465722d312f753201615602c482201908fea4006a6d657465722d322f7531016156"
+    "0218e606c482221861a4006a6d657465722d322f753201615602c482212406c482221861a500696d657465722d32"
+    "2f6501636b576806c48222186108406171686e6f2d7265706c79"
+)
+SHARED = bytes.fromhex(
+    "8a"
+    "ab"
+    "00627531" + "016156" + "02c482201908fd" + "20181a"  # u1, V, 230.1, version 26
+    "217825" + b"urn:dev:tidegate:330482-0017:meter-1/".hex() + "221a6b49d200"  # bn, bt
+    "63636e740a"
+    + "636c6f6748"
+    + LOG.hex()
+    + "636c6f7709"
+    + "6373657111"
+    + "64626f6f7403"
+    + "".join(f"a3006275{digit:x}01615602182a" for digit in (0x32, 0x33, 0x34, 0x35))
+    + "a5"
+    + "00627531"
+    + "016156"
+    + "02182a"  # the next device …
+    + "217825"
+    + b"urn:dev:tidegate:330482-0017:meter-2/".hex()
+    + "22c482221b000001a3185c5061"  # … at its own moment: 1 800 000 000.097
+    + "".join(f"a3006275{digit:x}01615602182a" for digit in (0x32, 0x33, 0x34))
+    + "a3006165"
+    + "01636b5768"
+    + "02182a"
+)
+
+
 def synced(boot: int, at_ms: int) -> Stamp:
     return Stamp(WALL + at_ms, WALL + at_ms, SYNCED)
 
@@ -113,8 +148,32 @@ def test_pack_says_what_the_batch_said() -> None:
     ]
 
 
+def test_pack_of_a_release_before_still_says_what_it_said() -> None:
+    found = pack.decode(BEFORE)
+    assert (found.seq, found.low, found.boot, found.clock) == (17, 9, 3, SYNCED)
+    assert found.items == [
+        Sample("meter-1/u1", "V", decimal(2301, -1), WALL, WALL, "good"),
+        Sample("meter-1/u2", "V", decimal(2302, -1), WALL, WALL, "good"),
+        Sample("meter-2/u1", "V", 230, WALL + 97, WALL + 97, "good"),
+        Sample("meter-2/u2", "V", decimal(-5, -2), WALL + 97, WALL + 97, "good"),
+        Sample("meter-2/e", "kWh", None, WALL + 97, WALL + 97, NO_REPLY),
+    ]
+
+
+def test_pack_names_a_device_and_its_moment_once() -> None:
+    units = {f"meter-{device}/u{phase}": "V" for device in (1, 2) for phase in range(1, 6)}
+    units["meter-2/e"] = "kWh"
+    items = [Reading(f"meter-1/u{phase}", 42, 0) for phase in range(1, 6)]
+    items[0] = Reading("meter-1/u1", decimal(2301, -1), 0)
+    items += [Reading(f"meter-2/u{phase}", 42, 97) for phase in range(1, 5)]
+    items.append(Reading("meter-2/e", 42, 97))
+    assert pack.encode(Batch(BULK, LOG, 17, 9, 3, items), synced, GW, units) == SHARED
+    assert [one.low_ms - WALL for one in pack.decode(SHARED).items] == 5 * [0] + 5 * [97]
+
+
 def test_pack_is_deterministic_cbor() -> None:
-    assert cbor.encode(cbor.decode(GOLDEN)) == GOLDEN
+    for data in (GOLDEN, SHARED):
+        assert cbor.encode(cbor.decode(data)) == data
 
 
 def test_pack_every_cut_is_refused() -> None:
@@ -232,13 +291,27 @@ def test_snapshot_has_no_numbers_and_comes_back() -> None:
     refused(packer.snapshot(latest, 3, synced))
 
 
+def test_snapshot_of_some_points_says_so() -> None:
+    packer = pack.Packer(GW, UNITS)
+    latest = [Reading("river-3/level", 2, 5)]
+    assert pack.read_snapshot(packer.snapshot(latest, 3, synced))[1] is False
+    some = packer.snapshot(latest, 3, synced, partial=True)
+    samples, partial = pack.read_snapshot(some)
+    assert (len(samples), partial) == (1, True)
+    assert samples == pack.decode_snapshot(packer.snapshot(latest, 3, synced))
+
+
 def test_ack_comes_back_and_anything_else_is_refused() -> None:
     ack = topics.Ack(BULK, LOG, 1234)
     data = topics.encode_ack(ack)
     assert topics.decode_ack(data) == ack
+    knowing = topics.Ack(BULK, LOG, 1234, 0xDEADBEEF)
+    assert topics.decode_ack(topics.encode_ack(knowing)) == knowing
+    assert len(topics.encode_ack(topics.Ack(BULK, LOG, (1 << 64) - 1, (1 << 32) - 1))) == 47
     bad = [b"", data[:-1], cbor.encode([]), cbor.encode({"ring": "bulk", "seq": 1})]
     bad.append(cbor.encode({"ring": "bulk", "log": LOG, "seq": -1}))
     bad.append(cbor.encode({"ring": "bulk", "log": LOG, "seq": True}))
+    bad.append(cbor.encode({"ring": "bulk", "log": LOG, "seq": 1, "dict": "one"}))
     bad.append(cbor.encode({"ring": "tank", "log": LOG, "seq": 1}))
     for payload in bad:
         try:
