@@ -151,8 +151,11 @@ class Agent:
     def _opener(self, wired: WiredBus) -> Callable[[], Awaitable[Transport]]:
         return lambda: self._leaves.open_transport(wired)
 
-    def _open_link(self, ear: Ear) -> Any:
-        return self._leaves.open_link(self._site, ear)
+    async def _open_link(self, ear: Ear) -> Link:
+        link = await self._leaves.open_link(self._site, ear)
+        # The way may be open only because the clock was set: the backlog must not leave undated.
+        self._observe()
+        return link
 
     def _stamp(self, boot: int, at_ms: int) -> Stamp:
         return self._clock.wall(boot, at_ms, self._leaves.wall_ms())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import random
 import signal
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from drivers.line import Transport
-    from gateway.agent.plan import WiredBus
+    from gateway.agent.plan import Plan, WiredBus
     from gateway.buffer.buffer import Buffer
     from gateway.core.reading import Point
     from gateway.site import Site, Storage
@@ -43,6 +44,7 @@ def main(args: argparse.Namespace) -> int:
     site, plan = Loaded(args.site).require()
     log.to_journal("JOURNAL_STREAM" in os.environ)
     log.event(log.INFO, "start", gateway=site.gateway, version=__version__)
+    _load_leaves(plan)
     try:
         asyncio.run(_until_stopped(Agent(site, plan, LinuxLeaves(site.storage))))
     except asyncio.CancelledError:
@@ -111,6 +113,13 @@ class LinuxLeaves:
             new.replace(self._learned)
         except OSError:
             return
+
+
+def _load_leaves(plan: Plan) -> None:
+    """Import now what takes long: in the running loop it would hold up the first polls."""
+    importlib.import_module("gateway.uplink.mqtt_cpython")
+    if any(bus.serial for bus in plan.buses):
+        importlib.import_module("drivers.transport.serial_cpython")
 
 
 async def _until_stopped(agent: Agent) -> None:

@@ -2,7 +2,8 @@
 
 `python -m tests.support.entry module.NAME=NUMBER … -- run --site …`. A module is imported and
 changed before those that copy its names are, so name the one that defines the constant.
-With `hang=WHAT:FILE`, that part stops moving while FILE exists: see `_HANGS`.
+With `hang=WHAT:FILE`, that part stops moving while FILE exists: see `_HANGS`. With `metronome=FILE`
+it notes there how late the machine lets it run, as `tests.support.device` does.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import asyncio
 import importlib
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.support.device import beat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +34,9 @@ def main() -> int:
         if name == "hang":
             what, _, path = value.partition(":")
             _HANGS[what](Path(path))
+            continue
+        if name == "metronome":
+            threading.Thread(target=beat, args=(Path(value),), daemon=True).start()
             continue
         module, _, constant = name.rpartition(".")
         found = importlib.import_module(module)

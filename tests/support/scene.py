@@ -89,8 +89,8 @@ class Scene:
         return port
 
     def log(self, name: str) -> Log:
-        """Return what the device `name` wrote."""
-        return Log(self.folder / f"{name}.log")
+        """Return what the device `name` and the agents' metronomes wrote."""
+        return Log(self.folder / f"{name}.log", *self.folder.glob("*.beat"))
 
     def site(self, *buses: str, gw: str = GW, url: str = "", **more: str) -> Path:
         """Write the site file of `gw`; `buses` are made by `bus`."""
@@ -117,7 +117,8 @@ class Scene:
     ) -> Process:
         """Start the agent of `site`; `changes` are for `tests.support.entry`."""
         gw = site.parent.name
-        inner = ["-m", "tests.support.entry", *changes, "--", "run", "--site", str(site)]
+        beat = f"metronome={self.folder / gw}.beat"
+        inner = ["-m", "tests.support.entry", beat, *changes, "--", "run", "--site", str(site)]
         argv = [*wrap, sys.executable, *inner]
         if environment:
             argv[:0] = ["env", *[f"{name}={value}" for name, value in environment.items()]]

@@ -11,7 +11,8 @@ import pytest
 from gateway.agent.agent import Agent
 from gateway.agent.load_cpython import Loaded
 from gateway.agent.plan import is_refused
-from gateway.core.errors import ConfigError
+from gateway.core import aio
+from gateway.core.errors import ConfigError, LinkError
 from gateway.health import STORE_LIMIT_MS, unaccounted
 from gateway.uplink.pack import Sample
 from tests.gateway.agent.fakes import WALL_MS, FakeLeaves, Platform
@@ -21,6 +22,9 @@ from tools.sim.sensors import SensorSlave, sensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gateway.site import Site
+    from gateway.uplink.uplink import Ear
 
 URL = "mqtt://127.0.0.1:1883"
 SITE = """\
@@ -85,6 +89,27 @@ def test_agent_every_reading_of_an_hour_arrives_once(tmp_path: Path) -> None:
     health = platform.told("health")
     assert unaccounted(health) == 0
     assert health["delivered"] and health["gaps"] == 0
+
+
+def test_agent_whose_clock_was_set_just_before_it_connects_dates_all_it_sends(
+    tmp_path: Path,
+) -> None:
+    class Unset(FakeLeaves):
+        """In 1970 for a while, in which no certificate is valid yet."""
+
+        def observe(self, trust_system: bool) -> tuple[int, int, str] | None:
+            return super().observe(trust_system) if aio.now_ms() > 32_000 else None
+
+        async def open_link(self, site: Site, ear: Ear) -> Platform:
+            if self.observe(True) is None:
+                raise LinkError("TLS date: the broker's certificate is not yet valid")
+            return await super().open_link(site, ear)
+
+    platform = Platform()
+    live(tmp_path, Unset(slaves(), platform), 60)
+    values = [one for one in platform.arrived.values() if isinstance(one, Sample)]
+    assert len(values) > 400
+    assert all(one.low_ms == one.high_ms >= WALL_MS for one in values)
 
 
 def test_agent_says_at_birth_what_its_points_mean(tmp_path: Path) -> None:
