@@ -32,6 +32,9 @@ GROUP_READINGS_MAX = 256  # of one record, and what brings a bulk commit forward
 GROUP_BYTES_MAX = 32_768
 CURSOR_MS = 10_000  # between writes of a cursor: losing it costs duplicates, writing it a page
 VOLATILE = "readings are kept in RAM only, and lost at a restart"
+FILL_MS = 25  # of writing zeros at a time, so that a commit hardly waits for them …
+FILL_BYTES = (16_384, 1 << 20)  # … and so many bytes are that on the slowest and fastest card
+FILL_PAUSE_MS = 50  # the card does nothing but what is asked of it for most of the time
 SLOW_MS = 2000  # a healthy card commits in 10 ms, and stalls for less than this
 
 
@@ -85,6 +88,7 @@ class Buffer:
         self._cursor_moved = False
         self._wake = aio.Event()
         self._one = aio.Lock()
+        self._fill_bytes = FILL_BYTES[0]  # of the next slice of zeros; 0 if there is none left
 
     @staticmethod
     async def open(
@@ -164,7 +168,10 @@ class Buffer:
         """Commit what is due, for ever."""
         while True:
             wait_ms = self._wait_ms()
-            if wait_ms > 0:
+            if wait_ms > 0 and self._fill_bytes:
+                await self._fill()
+                await aio.rest(min(wait_ms, FILL_PAUSE_MS), self._wake)
+            elif wait_ms > 0:
                 await aio.rest(wait_ms, self._wake)
             else:
                 await self.commit(telemetry=self._telemetry_wait_ms() <= 0)
@@ -270,6 +277,22 @@ class Buffer:
         """Give back the directory. Nothing is saved: a stop is a crash, and a start recovers."""
         async with self._one:
             await self._job(self._store.close)
+
+    async def _fill(self) -> None:
+        """Write a slice of the zeros that a first start left for later."""
+        started_ms = aio.now_ms()
+        async with self._one:
+            more = await self._job(self._beside_fill, self._fill_bytes)
+        took_ms = aio.now_ms() - started_ms
+        scaled = self._fill_bytes * 2 if took_ms < FILL_MS // 2 else self._fill_bytes
+        scaled = self._fill_bytes // 2 if took_ms > FILL_MS else scaled
+        self._fill_bytes = min(max(scaled, FILL_BYTES[0]), FILL_BYTES[1]) if more else 0
+
+    def _beside_fill(self, size_bytes: int) -> bool:
+        try:
+            return self._store.fill(size_bytes)
+        except LinkError:  # what is not filled serves as well; the next commit will tell
+            return False
 
     def _touch(self) -> None:
         if self._since_ms is None:

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
         def create(self, path: str, size_bytes: int) -> None:
             """Make a file of zeros, durable but for its name, in place of one of that name."""
 
+        def reserve(self, path: str, size_bytes: int) -> None:
+            """Make a file that reads as zeros and has its space, durable with its name."""
+
         def open(self, path: str) -> File:
             """Open an existing file for reading and writing."""
 

@@ -105,6 +105,19 @@ class DiskFiles:
         finally:
             os.close(descriptor)
 
+    def reserve(self, path: str, size_bytes: int) -> None:
+        full = self._path(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        descriptor = _try(full, lambda: os.open(full, flags, 0o640))
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(full)
+            raise LinkError(f"{full}: {error}")
+        finally:
+            os.close(descriptor)
+
     def open(self, path: str) -> DiskFile:
         return DiskFile(self._path(path))
 

@@ -95,6 +95,9 @@ class BoardFiles:
                 self.remove(path)
             raise LinkError(f"{full}: {error}")
 
+    def reserve(self, path: str, size_bytes: int) -> None:
+        self.create(path, size_bytes)  # no board can take space without writing it
+
     def open(self, path: str) -> BoardFile:
         return BoardFile(self._path(path))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.buffer import cursor as slots
 from gateway.buffer import quarantine
 from gateway.buffer.payload import unpack_boot, unpack_data, unpack_gap, unpack_time
-from gateway.buffer.ring import CURSOR, SEGMENT, SPARE, SUFFIX, Segment, segment_name
+from gateway.buffer.ring import CURSOR, GROWING, SEGMENT, SPARE, SUFFIX, Segment, segment_name
 from gateway.buffer.segment import (
     AUDIT,
     BOOT,
@@ -108,27 +108,30 @@ def files_wanted(files: Files, wanted: dict[str, int], segment_bytes: int) -> di
     return found
 
 
-def load(ring: Ring, random: Callable[[int], bytes]) -> Found:
-    """Fill in `ring` from disk, formatting it if it holds nothing; LinkError if it cannot be."""
+def load(ring: Ring, random: Callable[[int], bytes], at_once_bytes: int = 0) -> Found:
+    """Fill in `ring` from disk, formatting it if it holds nothing; LinkError if it cannot be.
+
+    Of a ring that must grow, `at_once_bytes` are filled with zeros now, the rest by `Ring.fill`.
+    """
     found = Found()
     ring.files.make_folder(ring.name)
     if not _take_in(ring, found):
         found.remarks.append(f"{ring.name}: written by a newer version, set aside")
         quarantine.set_ring_aside(ring.files, ring.name)
-        ring.segments, ring.spares = [], []
+        ring.segments, ring.spares, ring.growing = [], [], []
     slot = _read_cursor(ring)
     if not ring.segments:
-        _format(ring, random)
+        _format(ring, found, random, at_once_bytes)
         return found
     ring.sync()  # before it is read: what is found there will be sent, whatever comes after it
     walker = _read_newest(ring, found)
     _identify(ring, slot, found, random)
     _read_tail(ring, walker, found)
-    files = len(ring.segments) + len(ring.spares)
-    if found.last is not None and files < found.last.files and not found.skipped:
-        found.remarks.append(f"{ring.name}: {found.last.files - files} segment files are missing")
+    missing = found.last.files - ring.files_held if found.last is not None else 0
+    if missing > 0 and not found.skipped:
+        found.remarks.append(f"{ring.name}: {missing} segment files are missing")
         _skip_numbers(ring, found)
-    _reserve(ring)
+    _reserve(ring, found, at_once_bytes)
     return found
 
 
@@ -138,8 +141,8 @@ def _take_in(ring: Ring, found: Found) -> bool:
     for name in ring.files.names(ring.name):
         if not name.endswith(SUFFIX):
             continue
-        if name.startswith(SPARE):
-            ring.spares.append(name)
+        if name.startswith((SPARE, GROWING)):
+            (ring.spares if name.startswith(SPARE) else ring.growing).append(name)
             continue
         if not name.startswith(SEGMENT):
             continue
@@ -293,7 +296,7 @@ def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
     size, epoch, kind, _, count, seq = fields(head)
     if epoch != newest.epoch and seq != walker.seq:
         # Nothing of ours. In a recycled file that is an older record, whose end mark was torn.
-        if newest.epoch < len(ring.segments) + len(ring.spares):
+        if newest.epoch < ring.files_held:
             _skip_numbers(ring, found)
         return
     try:
@@ -338,37 +341,46 @@ def _identify(
     ring.files.sync_folder(ring.name)
 
 
-def _format(ring: Ring, random: Callable[[int], bytes]) -> None:
+def _format(ring: Ring, found: Found, random: Callable[[int], bytes], at_once_bytes: int) -> None:
     """Reserve all space, so that a disk filled by others cannot stop us later; a new log."""
     files = ring.files
     for name in files.names(ring.name):
         files.remove(ring.path(name))
-    ring.spares = []
+    ring.spares, ring.growing = [], []
     ring.log_id = random(8)
-    _reserve(ring)
+    _reserve(ring, found, at_once_bytes)
     files.create(ring.path(CURSOR), slots.FILE_BYTES)
     files.sync_folder(ring.name)
     ring.write_cursor()
 
 
-def _reserve(ring: Ring) -> None:
+def _reserve(ring: Ring, found: Found, at_once_bytes: int) -> None:
     """Bring the ring to the number of files wanted, or to as many as the disk has room for."""
     files = ring.files
-    for name in ring.spares:
-        if files.size(ring.path(name)) != ring.segment_bytes:
-            files.create(ring.path(name), ring.segment_bytes)
+    for names, make in ((ring.spares, files.create), (ring.growing, files.reserve)):
+        for name in names:
+            if files.size(ring.path(name)) != ring.segment_bytes:
+                make(ring.path(name), ring.segment_bytes)
+    at_once = max(at_once_bytes // ring.segment_bytes, FILES_MIN)
     number = 0
-    while len(ring.segments) + len(ring.spares) < ring.files_wanted or not ring.spares:
+    while ring.files_held < ring.files_wanted or not (ring.spares or ring.growing):
         number += 1
-        name = f"{SPARE}{number:08}{SUFFIX}"
-        if name in ring.spares:
+        name = f"{number:08}{SUFFIX}"
+        if SPARE + name in ring.spares or GROWING + name in ring.growing:
             continue
         try:
-            files.create(ring.path(name), ring.segment_bytes)
+            if len(ring.segments) + len(ring.spares) < at_once:
+                files.create(ring.path(SPARE + name), ring.segment_bytes)
+                ring.spares.append(SPARE + name)
+            else:
+                files.reserve(ring.path(GROWING + name), ring.segment_bytes)
+                ring.growing.append(GROWING + name)
         except LinkError:
-            if len(ring.segments) + len(ring.spares) < FILES_MIN:
+            if ring.files_held < FILES_MIN:
                 raise
-            ring.files_wanted = len(ring.segments) + len(ring.spares)
+            held, ring.files_wanted = ring.files_held, ring.files_held
+            found.remarks.append(f"{ring.name}: {held * ring.segment_bytes} bytes: disk full")
             break
-        ring.spares.append(name)
     files.sync_folder(ring.name)
+    if not ring.spares:
+        ring.take_growing()

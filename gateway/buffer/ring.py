@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.buffer.files import File, Files
 
 SPARE = "spare-"  # files that wait to become a segment
+GROWING = "grow-"  # files that have their space, and are not yet filled with zeros
 SEGMENT = "s-"
 SUFFIX = ".sgl"
 CURSOR = "cursor"
@@ -73,6 +74,8 @@ class Ring:
         self.log_id = bytes(8)
         self.segments: list[Segment] = []
         self.spares: list[str] = []
+        self.growing: list[str] = []
+        self._filled = 0  # bytes of the first of them
         self.tail = 0  # where the next record goes
         self.dirty_to = 0  # up to here the bytes behind the tail are a torn write's
         self.next_seq = 1
@@ -166,12 +169,40 @@ class Ring:
                 raise LinkError(f"{self.name}: a segment cannot hold its own opening")
             self._put(drafts)
 
+    @property
+    def files_held(self) -> int:
+        """How many files this ring has, in whatever state."""
+        return len(self.segments) + len(self.spares) + len(self.growing)
+
+    def fill(self, size_bytes: int) -> None:
+        """Write so many zeros more where none were written yet: that makes each commit cheaper."""
+        path = self.path(self.growing[0])
+        size_bytes = min(size_bytes, self.segment_bytes - self._filled)
+        file = self.files.open(path)
+        try:
+            file.write(self._filled, bytes(size_bytes))
+            file.sync()
+        finally:
+            file.close()
+        self._filled += size_bytes
+        if self._filled == self.segment_bytes:
+            self.take_growing()
+
+    def take_growing(self) -> None:
+        """Make a spare of the first file that grows; half filled it serves as well."""
+        name = SPARE + self.growing[0][len(GROWING) :]
+        self.files.rename(self.path(self.growing[0]), self.path(name))
+        self.files.sync_folder(self.name)
+        self.growing.pop(0)
+        self.spares.append(name)
+        self._filled = 0
+
     def retire(self) -> None:
         """Make the oldest segment a spare. Call only with a durable cursor beyond it."""
         assert self.last_seq(0) <= self.saved
         oldest = self.segments[0]
         path = self.path(oldest.name)
-        if len(self.segments) + len(self.spares) > self.files_wanted:
+        if self.files_held > self.files_wanted:
             self.files.remove(path)
         else:
             spare = f"{SPARE}{oldest.epoch:08}{SUFFIX}"

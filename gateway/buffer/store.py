@@ -41,9 +41,12 @@ _MIB = 1 << 20
 
 
 class Settings(Record):
-    """How much room each ring takes, in files of `segment_bytes`; `commit_ms` is for bulk."""
+    """How much room each ring takes, in files of `segment_bytes`; `commit_ms` is for bulk.
 
-    __slots__ = ("bulk_bytes", "commit_ms", "crit_bytes", "segment_bytes")
+    A first start writes `at_once_bytes` of each ring before the first reading, the rest later.
+    """
+
+    __slots__ = ("at_once_bytes", "bulk_bytes", "commit_ms", "crit_bytes", "segment_bytes")
 
     def __init__(
         self,
@@ -51,11 +54,13 @@ class Settings(Record):
         bulk_bytes: int = 512 * _MIB,
         segment_bytes: int = 4 * _MIB,
         commit_ms: int = 10_000,
+        at_once_bytes: int = 8 * _MIB,
     ) -> None:
         self.crit_bytes = crit_bytes
         self.bulk_bytes = bulk_bytes
         self.segment_bytes = segment_bytes
         self.commit_ms = commit_ms
+        self.at_once_bytes = at_once_bytes
 
 
 class Group(Record):
@@ -113,7 +118,8 @@ class Store:
         self._plan()
         found = {}
         for ring in RINGS:
-            found[ring] = recover.load(self.rings[ring], self._random)
+            at_once_bytes = self._settings.at_once_bytes
+            found[ring] = recover.load(self.rings[ring], self._random, at_once_bytes)
             self.remarks += found[ring].remarks
         self.boot = max([found[ring].next_boot for ring in RINGS])
         self.ended = recover.how_ended([found[ring] for ring in RINGS], self._kernel)
@@ -205,6 +211,14 @@ class Store:
         self._lose(ring, seq, seq, "rejected")
         self._move_cursor(ring, place.cursor)
         self._tidy()
+
+    def fill(self, size_bytes: int) -> bool:
+        """Fill a little more of what a first start left; False if there is nothing to fill."""
+        for ring in RINGS:
+            if self.rings[ring].growing:
+                self.rings[ring].fill(size_bytes)
+                return True
+        return False
 
     def save_cursors(self) -> None:
         """Make the cursors durable."""
@@ -299,6 +313,8 @@ class Store:
         # Bulk first: giving up bulk readings writes notes into crit.
         for ring in (BULK, CRIT):
             place = self.rings[ring]
+            if not place.spares and place.growing:
+                place.take_growing()
             while not place.spares and len(place.segments) > 1:
                 last = place.last_seq(0)
                 if last > place.cursor:

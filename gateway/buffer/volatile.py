@@ -97,6 +97,10 @@ class VolatileStore:
             gap = Gap(ring, self._logs[ring], seq, seq, 1, "rejected")
             self._items[ring][place] = gap
 
+    def fill(self, _size_bytes: int) -> bool:
+        """Nothing grows."""
+        return False
+
     def save_cursors(self) -> None:
         """Nothing can be saved."""
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.buffer import segment
 from gateway.buffer.payload import pack_data, pack_reading
 from gateway.buffer.store import Settings
-from tests.faults.world import SMALL, WIDE, World
+from tests.faults.world import LATER, SMALL, WIDE, World
 from tests.support.disk import SimDisk
 
 
@@ -72,7 +72,7 @@ def test_power_cut_loses_nothing_durable_in_2000_states() -> None:
     states = 0
     seed = 0
     while states < 2000:
-        found, _ = storm(seed, 60, 0.15, SMALL if seed % 2 else WIDE)
+        found, _ = storm(seed, 60, 0.15, (SMALL, WIDE, LATER)[seed % 3])
         states += found
         seed += 1
     assert states >= 2000

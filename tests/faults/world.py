@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SMALL = Settings(crit_bytes=6 * 4096, bulk_bytes=6 * 4096, segment_bytes=4096, commit_ms=10_000)
 WIDE = Settings(crit_bytes=8 * 8192, bulk_bytes=40 * 8192, segment_bytes=8192, commit_ms=10_000)
+# A first start that leaves half of the files to be filled later.
+LATER = Settings(6 * 4096, 6 * 4096, 4096, 10_000, at_once_bytes=0)
 
 Key = tuple[str, bytes, int]  # ring, log id, number
 
@@ -203,6 +205,7 @@ class World:
     def turn(self) -> None:
         """Do one thing a running gateway does."""
         assert self.store is not None
+        self.store.fill(1500)
         choice = self.chance.random()
         if choice < 0.35:
             self.commit(BULK, self.chance.randint(1, 16))

@@ -167,6 +167,9 @@ class SimDisk:
         self.written_bytes += size_bytes
         self._change({path: Inode(size_bytes)})
 
+    def reserve(self, path: str, size_bytes: int) -> None:
+        self.create(path, size_bytes)
+
     def open(self, path: str) -> SimFile:
         self.step("open", path)
         return SimFile(self, path, self._inode(path))
