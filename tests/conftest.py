@@ -31,5 +31,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not _in_real_time(item.path))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much time was simulated, and how fast: a slow simulator finds little."""
+    told = [
+        pair
+        for name in ("passed", "failed")
+        for one in terminalreporter.getreports(name)
+        for pair in one.user_properties
+    ]
+    hours = [number for name, number in told if name == "simulated_hours"]
+    took_s = sum([number for name, number in told if name == "simulated_in_s"])
+    if hours:
+        rate = sum(hours) / max(took_s, 0.001)
+        line = f"{len(hours)} worlds, {sum(hours):.0f} simulated hours, {rate:.1f} hours/s"
+        terminalreporter.write_line(line)
+
+
 def _in_real_time(path: Path) -> bool:
     return path.is_relative_to(HERE / "system") or path.name.startswith("test_real_")

@@ -5,24 +5,58 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tools.simulate.cli import report
 from tools.simulate.history import KINDS, Act, plan, shrink
+from tools.simulate.many import worlds
 from tools.simulate.world import World
 
-SEEDS = int(os.environ.get("TIDEGATE_SEEDS", "14"))
+if TYPE_CHECKING:
+    from typing import Any
+
+SEEDS = int(os.environ.get("TIDEGATE_SEEDS", "200"))
 HOURS = 1.5
+DAYS = max(SEEDS // 40, 1)  # worlds of three days
+CHUNK = 10
+# A worker of pytest-xdist has its neighbours on the other cores.
+JOBS = 1 if "PYTEST_XDIST_WORKER" in os.environ else os.cpu_count() or 1
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_world_breaks_no_law(seed: int) -> None:
-    outcome = World(seed, HOURS).run()
-    assert not outcome.broken, report(outcome, plan(seed, HOURS), HOURS)
-    accounts = outcome.accounts
-    assert accounts["durable"] <= accounts["sampled"]
-    assert accounts["stored"]
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_world_breaks_no_law(first: int, record_property: Any) -> None:
+    seeds = range(first, min(first + CHUNK, SEEDS))
+    assert lived(seeds, HOURS, record_property) == len(seeds)
+
+
+@pytest.mark.parametrize("first", range(0, DAYS, 2))
+def test_world_of_three_days_breaks_no_law(first: int, record_property: Any) -> None:
+    seeds = range(first, min(first + 2, DAYS))
+    assert lived(seeds, 72.0, record_property) == len(seeds)
+
+
+def lived(seeds: range, hours: float, record_property: Any) -> int:
+    """Return how many worlds were lived; what they took is summed up when all tests are done."""
+    broken = []
+    count = 0
+    began_s = time.monotonic()
+    for found in worlds(seeds, hours, min(JOBS, len(seeds))):
+        outcome = found.outcome
+        count += 1
+        record_property("simulated_hours", outcome.hours)
+        acts = plan(outcome.seed, hours)
+        if outcome.broken:
+            shown = [acts[place] for place in found.acts]
+            broken.append(report(outcome, shown, hours, found.acts))
+        else:
+            assert outcome.accounts["durable"] <= outcome.accounts["sampled"]
+            assert outcome.accounts["stored"]
+    record_property("simulated_in_s", time.monotonic() - began_s)
+    assert not broken, "\n\n".join(broken)
+    return count
 
 
 def test_world_seeds_meet_every_kind_of_trouble() -> None:
