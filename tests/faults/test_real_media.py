@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import pickle
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -208,3 +210,27 @@ def test_real_write_errors_catch_the_mutant_that_asks_again(
     claimed, values, durable = with_errors(brittle, everywhere=False)
     assert durable
     assert values[: len(claimed)] != claimed, "the kernel forgot the pages, and said nothing"
+
+
+def test_real_media_of_a_killed_rig_are_taken_away_by_the_next() -> None:
+    need_mounts()
+    script = (
+        "import time; from tools.powercut import media\n"
+        "with media.workplace() as place:\n"
+        "    media.make_ext4(place / 'disk.img', 8 << 20)\n"
+        "    with media.Exported(place / 'disk.img', 'exporter', recorded=True) as disk:\n"
+        "        with media.mounted(disk.device, place / 'mnt'):\n"
+        "            print(place, flush=True)\n"
+        "            time.sleep(60)\n"
+    )
+    rig = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert rig.stdout is not None
+    place = rig.stdout.readline().strip()
+    rig.kill()
+    rig.wait()
+    assert f"{place}/mnt" in Path("/proc/self/mounts").read_text()
+    media.sweep()
+    assert place not in Path("/proc/self/mounts").read_text()
+    assert not Path(place).exists()
+    loops = Path("/sys/block").glob("loop*/loop/backing_file")
+    assert not [loop for loop in loops if place in loop.read_text()]

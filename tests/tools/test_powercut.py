@@ -69,6 +69,21 @@ def test_cut_keeps_any_part_of_what_was_not_flushed() -> None:
     assert len(torn) == 16
 
 
+def test_cut_never_tears_what_is_to_stay_whole() -> None:
+    entries = read_log(log_of((0, letters("abcd"), 0)))
+    torn = {shown(Cuts(BLANK, entries, 1024).left(1, "torn", Random(n))) for n in range(100)}
+    assert torn == {
+        "........",
+        "ab......",
+        "ab.d....",
+        "abc.....",
+        "abcd....",
+        "..c.....",
+        "..cd....",
+        "...d....",
+    }
+
+
 def test_cut_keeps_what_was_written_through() -> None:
     log = log_of((0, letters("a"), 0), (1, letters("b"), FUA))
     assert every_end(log, 2, "dropped") == {".b......"}

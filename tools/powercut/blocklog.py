@@ -56,11 +56,14 @@ def read_log(log: bytes) -> list[Entry]:
 class Cuts:
     """Disks as power cuts leave them, from the first moment to the last.
 
-    `image` is the disk before the first entry; moments are asked for in ascending order.
+    `image` is the disk before the first entry; moments are asked for in ascending order. The first
+    `whole_bytes` are never torn: ext4 does not mount with a torn superblock, and a disk as small as
+    ours has no second copy of it to be repaired from, as every card has.
     """
 
-    def __init__(self, image: bytes, entries: Sequence[Entry]) -> None:
+    def __init__(self, image: bytes, entries: Sequence[Entry], whole_bytes: int = 0) -> None:
         self._entries = entries
+        self._whole_bytes = whole_bytes
         self._safe = bytearray(image)  # what no power cut can take back
         self._safe_to = 0  # entries that are in it
 
@@ -85,13 +88,18 @@ class Cuts:
         for place, entry in enumerate(writes):
             through = bool(entry.flags & FUA)
             if ending == "torn" and place == len(writes) - 1 and not through:
-                for start in range(0, len(entry.data), SECTOR_BYTES):
-                    if dice.random() < 0.5:
-                        sector = entry.data[start : start + SECTOR_BYTES]
-                        _write(disk, entry.at + start, sector)
+                self._tear(disk, entry, dice)
             elif through or ending == "kept" or (ending != "dropped" and dice.random() < 0.5):
                 _write(disk, entry.at, entry.data)
         return disk
+
+    def _tear(self, disk: bytearray, entry: Entry, dice: Random) -> None:
+        start = 0
+        while start < len(entry.data):
+            size = max(self._whole_bytes - entry.at - start, SECTOR_BYTES)
+            if dice.random() < 0.5:
+                _write(disk, entry.at + start, entry.data[start : start + size])
+            start += size
 
 
 def _write(disk: bytearray, at: int, data: bytes) -> None:

@@ -107,7 +107,7 @@ def _cuts(
     entries = read_log(log)
     outcome.recordings += 1
     outcome.entries += len(entries)
-    cuts = Cuts(base, entries)
+    cuts = Cuts(base, entries, media.BLOCK_BYTES)
     # After a flush nothing is in doubt: such a cut is the one before it, with all kept.
     doubtful = [place for place, entry in enumerate(entries, 1) if entry.data]
     moments = sorted(dice.sample(doubtful, min(wanted, len(doubtful))))

@@ -1,8 +1,9 @@
 """A gateway's storage side, living on the disk that is recorded: a process of its own.
 
 `python -m tools.powercut.writer BUFFER BOOK LOG SEED FIRST TURNS [MUTANT]` opens the buffer, adds,
-commits, sends, confirms, rejects, and ends as a killed process does. In BOOK it notes what it may
-rely on, each with the length of the recorder's LOG at that moment.
+commits, sends, confirms, rejects, and ends as a killed process does: mostly in the middle of its
+work, before a write, a sync or a rename. In BOOK it notes what it may rely on, each with the length
+of the recorder's LOG at that moment.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from gateway.core.reading import BULK, CRIT, RINGS, Gap
 from tools.powercut.ledger import POINTS, SETTINGS, Ledger, entered, gap_line, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TextIO
 
     from gateway.buffer.buffer import Buffer
 
 CURSOR_MS = 20  # between writes of a cursor, instead of 10 s: a life is over in seconds
+OPERATIONS = {DiskFile: ("write", "sync"), DiskFiles: ("rename", "remove", "sync_folder")}
+OPERATIONS_MAX = 500  # about what a life does
 # What a mutant leaves undone.
 MUTANTS = {"no-sync": (DiskFile, "sync"), "no-folder-sync": (DiskFiles, "sync_folder")}
 
@@ -85,14 +89,34 @@ class Writer:
         print(json.dumps([self._log.stat().st_size, *what]), file=self._book, flush=True)
 
 
+def _die_at(operation: int) -> None:
+    """End the process before its file operation of this number."""
+    left = [operation]
+
+    def mortal(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                os._exit(0)
+            return real(*given)
+
+        return call
+
+    for owner, names in OPERATIONS.items():
+        for name in names:
+            setattr(owner, name, mortal(getattr(owner, name)))
+
+
 def main(argv: list[str]) -> None:
     """Live, then end as if killed."""
     path, book, log, seed, first, turns = argv[:6]
     for mutant in argv[6:]:
         setattr(*MUTANTS[mutant], lambda *_: None)
     buffer_module.CURSOR_MS = CURSOR_MS
+    chance = Random(int(seed))
+    _die_at(chance.randint(1, OPERATIONS_MAX))
     with Path(book).open("a") as file:
-        writer = Writer(file, Path(log), Random(int(seed)), int(first))
+        writer = Writer(file, Path(log), chance, int(first))
         asyncio.run(writer.live(path, int(turns)))
         os._exit(0)
 
