@@ -232,6 +232,31 @@ def test_link_publishes_qos_1_with_content_type_and_never_2() -> None:
     assert mqtt_cpython.QOS == 1
 
 
+def test_link_says_a_topic_once_where_the_broker_takes_an_alias_for_it() -> None:
+    async def scene(link: MqttLink, server: Server, _notes: Notes) -> None:
+        for number, (topic, retain) in enumerate(
+            [("a/up", False), ("a/up", False), ("a/now", True), ("a/now", False), ("a/up", False)]
+        ):
+            link.publish(number, topic, b"x", "", retain=retain)
+        await until(lambda: len(server.bodies(PUBLISH)) == 5)
+
+    server = meet({CONNECT: bytes.fromhex("2006000003220001")}, scene)
+    told = [
+        (body[2 : 2 + body[1]], body[4 + body[1] : -1])  # topic; properties with their length
+        for body in server.bodies(PUBLISH)
+    ]
+    alias = bytes.fromhex("03230001")
+    assert told == [
+        (b"a/up", alias),
+        (b"", alias),
+        (b"a/now", b"\0"),
+        (b"a/now", b"\0"),
+        (b"", alias),
+    ]
+    server = meet({CONNECT: WELCOME}, scene)
+    assert [body[2 : 2 + body[1]] for body in server.bodies(PUBLISH)].count(b"a/up") == 3
+
+
 def test_link_connects_clean_with_a_will_and_asks_for_it_at_the_end() -> None:
     server = meet({CONNECT: WELCOME}, nothing)
     (connect,) = server.bodies(CONNECT)
