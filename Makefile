@@ -2,6 +2,7 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
+MINUTES = 480
 .PHONY: demo test check bench generated freeze fuzz soak clean
 
 demo: $(VENV)/.demo
@@ -34,7 +35,7 @@ fuzz: $(VENV)/.dev
 
 # Worlds nobody lived in yet: each run begins where the day's date says.
 soak: $(VENV)/.dev
-	$(BIN)/tidegate sim city --seed $$(date +%Y%m%d000) --seeds 1000 --hours 6
+	$(BIN)/tidegate sim city --seed $$(date +%Y%m%d000) --hours 72 --minutes $(MINUTES)
 
 $(VENV)/.demo $(VENV)/.dev: setup.cfg pyproject.toml tools/setup.sh
 	tools/setup.sh $(subst .,,$(suffix $@)) $(VENV)
