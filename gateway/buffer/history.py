@@ -45,11 +45,7 @@ def books(rings: dict[str, Ring], found: dict[str, recover.Found], notes_max: in
 
 def anchors(found: dict[str, recover.Found]) -> list[Anchor]:
     """Return the anchors of both rings, each once, in order of time."""
-    known: list[Anchor] = []
-    for ring in RINGS:
-        for anchor in found[ring].anchors:
-            if anchor not in known:
-                known.append(anchor)
+    known = list({anchor for ring in RINGS for anchor in found[ring].anchors})
     known.sort(key=_by_time)
     return known
 
@@ -62,5 +58,5 @@ def thin(known: list[Anchor], segment_bytes: int) -> None:
         known.pop(inner[0] if inner else 0)
 
 
-def _by_time(anchor: Anchor) -> tuple[int, int]:
-    return anchor.boot, anchor.at_ms
+def _by_time(anchor: Anchor) -> tuple[int, int, int]:
+    return anchor.boot, anchor.at_ms, anchor.wall_ms
