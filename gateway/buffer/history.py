@@ -58,5 +58,5 @@ def thin(known: list[Anchor], segment_bytes: int) -> None:
         known.pop(inner[0] if inner else 0)
 
 
-def _by_time(anchor: Anchor) -> tuple[int, int, int]:
-    return anchor.boot, anchor.at_ms, anchor.wall_ms
+def _by_time(anchor: Anchor) -> tuple[int, int, int, int, str]:
+    return anchor.boot, anchor.at_ms, anchor.wall_ms, anchor.error_ms, anchor.source
