@@ -1,7 +1,7 @@
 """Which numbers of a ring will never come, or not yet, and between which moments they were made.
 
 A number that is missing has no time. It was given out between its neighbours in the stream, so
-its reading was made between theirs. Only reads, but for `settle`.
+its reading was made between theirs. Only `settle` writes.
 """
 
 from __future__ import annotations
@@ -9,32 +9,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.fusion import stream
-from tools.fusion.slots import Claim
+from tools.fusion.slots import Claim, share
 from tools.fusion.store import LOST
 from tools.fusion.stream import Stream
 from tools.fusion.sums import BUFFERED, CAUSE_OF, UNKNOWN
 
 if TYPE_CHECKING:
     import sqlite3
+    from typing import TypeAlias
 
     from tools.fusion.days import Days
+    from tools.fusion.slots import Why
+
+    # claims, and the statement that marks their gaps or hole as settled
+    Unit: TypeAlias = tuple[list[Claim], str, tuple[object, ...]]
 
 EVER_MS = 1 << 60
 _SEEK = "SELECT at_ms FROM readings WHERE stream_id = ? AND until_ms IS NULL AND seq"
+_SETTLE_GAPS = (
+    "UPDATE gaps SET settled = 1 WHERE gateway_id = ? AND log = ? AND ring = ?"
+    " AND first BETWEEN ? AND ? AND reason = ?"
+)
+_SETTLE_OVERFLOW = "UPDATE gaps SET settled = 1 WHERE told_by = ? AND seq = ?"
+_SETTLE_HOLE = "UPDATE holes SET settled = 1 WHERE stream_id = ? AND first = ?"
 
 
 def of(
     database: sqlite3.Connection, gateway_id: int, ring: str, days: Days | None, now_ms: int
 ) -> list[Claim]:
     """Return the claims on the missing slots of `ring`, in the order of time."""
-    streams = database.execute(
-        "SELECT stream_id, log, high, islands FROM streams WHERE gateway_id = ? AND ring = ?",
+    found = [
+        Claim(from_ms, to_ms, count, (cause, reason), bool(latest))
+        for from_ms, to_ms, count, cause, reason, latest in database.execute(
+            "SELECT from_ms, to_ms, count, cause, reason, latest FROM claims"
+            " WHERE gateway_id = ? AND ring = ?",
+            (gateway_id, ring),
+        )
+    ]
+    for claims, _, _ in _units(database, gateway_id, ring, now_ms):
+        found += claims
+    for stream_id, high, islands in database.execute(
+        "SELECT stream_id, high, islands FROM streams WHERE gateway_id = ? AND ring = ?",
         (gateway_id, ring),
-    ).fetchall()
-    found = _overflows(database, gateway_id, ring, now_ms)
-    for stream_id, log, high, islands in streams:
-        found += _gaps(database, gateway_id, (stream_id, log, ring))
-        found += _lost(database, stream_id)
+    ).fetchall():
         account = Stream(high, stream.from_text(islands))
         last = account.islands[-1][1] if account.islands else high
         for first, last_ in account.missing(last):
@@ -46,6 +63,24 @@ def of(
     return found
 
 
+def settle(database: sqlite3.Connection, now_ms: int) -> None:
+    """Write down the claims while the neighbours of their numbers are there."""
+    for gateway_id, ring in database.execute(
+        "SELECT DISTINCT gateway_id, ring FROM streams"
+    ).fetchall():
+        for claims, statement, key in _units(database, gateway_id, ring, now_ms):
+            if any(one.to_ms == EVER_MS for one in claims):
+                continue  # a later neighbour is still to come
+            database.executemany(
+                "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (gateway_id, ring, one.from_ms, one.to_ms, one.count, *one.why, one.latest)
+                    for one in claims
+                ],
+            )
+            database.execute(statement, key)
+
+
 def neighbours(
     database: sqlite3.Connection, stream_id: int, first: int, last: int
 ) -> tuple[int, int]:
@@ -55,102 +90,84 @@ def neighbours(
     return (low[0] if low else 0), (high[0] if high else EVER_MS)
 
 
-def settle(database: sqlite3.Connection) -> None:
-    """Write down between which moments gaps and holes lie, while their neighbours are there."""
-    places = [
-        ("gaps", "told_by = ?1 AND seq = ?2", row)
-        for row in database.execute(
-            # Without numbers, of an overflow, the place of its telling counts.
-            "SELECT told_by, seq, coalesce(stream_id, told_by), iif(first, first, seq),"
-            " iif(first, last, seq) FROM gaps g LEFT JOIN streams s ON first > 0"
-            "  AND s.gateway_id = g.gateway_id AND s.log = g.log AND s.ring = g.ring"
-            " WHERE from_ms IS NULL"
-        ).fetchall()
-    ]
-    places += [
-        ("holes", "stream_id = ?1 AND first = ?2", (stream_id, first, stream_id, first, last))
-        for stream_id, first, last in database.execute(
-            "SELECT stream_id, first, last FROM holes WHERE from_ms IS NULL"
-        ).fetchall()
-    ]
-    for table, key, (one, two, stream_id, first, last) in places:
-        around = neighbours(database, stream_id, first, last)
-        if around[1] < EVER_MS:  # else its later neighbour is still to come
-            database.execute(
-                f"UPDATE {table} SET from_ms = ?3, to_ms = ?4 WHERE {key}",  # noqa: S608
-                (one, two, *around),
+def _units(database: sqlite3.Connection, gateway_id: int, ring: str, now_ms: int) -> list[Unit]:
+    """Return the claims that are not written down yet."""
+    found = _overflows(database, gateway_id, ring, now_ms)
+    for stream_id, log in database.execute(
+        "SELECT stream_id, log FROM streams WHERE gateway_id = ? AND ring = ?", (gateway_id, ring)
+    ).fetchall():
+        for first, last, count, reason in _gaps(database, gateway_id, log, ring):
+            claims = _missing(database, stream_id, (first, last), count, _why(reason))
+            found.append((claims, _SETTLE_GAPS, (gateway_id, log, ring, first, last, reason)))
+        for first, last in database.execute(
+            "SELECT first, last FROM holes WHERE stream_id = ? AND why = ? AND NOT settled",
+            (stream_id, LOST),
+        ).fetchall():
+            claim = Claim(
+                *neighbours(database, stream_id, first, last), last - first + 1, (UNKNOWN, "lost")
             )
+            found.append(([claim], _SETTLE_HOLE, (stream_id, first)))
+    return found
 
 
 def _gaps(
-    database: sqlite3.Connection, gateway_id: int, named: tuple[int, bytes, str]
-) -> list[Claim]:
-    """Return what gaps tell of one stream; gaps beside each other for one reason are one."""
-    stream_id, log, ring = named
-    rows = database.execute(
+    database: sqlite3.Connection, gateway_id: int, log: bytes, ring: str
+) -> list[tuple[int, int, int, str]]:
+    """Return (first, last, count, reason) of gaps; those beside each other are one."""
+    found: list[tuple[int, int, int, str]] = []
+    for first, last, count, reason in database.execute(
         # A gateway may tell again of a gap whose first telling it lost, under another number.
-        "SELECT first, last, max(count), reason, max(from_ms), max(to_ms),"
-        " (SELECT count(*) FROM readings r WHERE r.stream_id = ?1"
-        "  AND r.seq BETWEEN g.first AND g.last)"
-        " FROM gaps g WHERE gateway_id = ?2 AND log = ?3 AND ring = ?4 AND first > 0"
-        " GROUP BY first, last, reason ORDER BY first",
-        (stream_id, gateway_id, log, ring),
-    ).fetchall()
-    found: list[Claim] = []
-    open_: tuple[int, int, int, str] | None = None  # of neighbours not yet looked up
-    for first, last, count, reason, from_ms, to_ms, arrived in rows:
+        "SELECT first, last, max(count), reason FROM gaps"
+        " WHERE gateway_id = ? AND log = ? AND ring = ? AND first > 0"
+        " GROUP BY first, last, reason HAVING NOT max(settled) ORDER BY first",
+        (gateway_id, log, ring),
+    ):
         # A count of 0: the numbers were skipped, and nobody knows how many were readings.
-        missing = max(0, (count or last - first + 1) - arrived)
-        if from_ms is not None:
-            found.append(Claim(from_ms, to_ms, missing, _why(reason)))
-        elif open_ is not None and open_[1] + 1 == first and open_[3] == reason:
-            open_ = (open_[0], last, open_[2] + missing, reason)
+        readings = count or last - first + 1
+        if found and found[-1][1] + 1 == first and found[-1][3] == reason:
+            found[-1] = (found[-1][0], last, found[-1][2] + readings, reason)
         else:
-            found += _closed(database, stream_id, open_)
-            open_ = (first, last, missing, reason)
-    return found + _closed(database, stream_id, open_)
-
-
-def _closed(
-    database: sqlite3.Connection, stream_id: int, open_: tuple[int, int, int, str] | None
-) -> list[Claim]:
-    if open_ is None:
-        return []
-    first, last, count, reason = open_
-    return [Claim(*neighbours(database, stream_id, first, last), count, _why(reason))]
-
-
-def _lost(database: sqlite3.Connection, stream_id: int) -> list[Claim]:
-    """Return the numbers that neither came nor were explained."""
-    found = []
-    for first, last, from_ms, to_ms in database.execute(
-        "SELECT first, last, from_ms, to_ms FROM holes WHERE stream_id = ? AND why = ?",
-        (stream_id, LOST),
-    ).fetchall():
-        around = (from_ms, to_ms)
-        if from_ms is None:
-            around = neighbours(database, stream_id, first, last)
-        found.append(Claim(*around, last - first + 1, (UNKNOWN, "lost")))
+            found.append((first, last, readings, reason))
     return found
 
 
-def _overflows(
-    database: sqlite3.Connection, gateway_id: int, ring: str, now_ms: int
+def _missing(
+    database: sqlite3.Connection, stream_id: int, gap: tuple[int, int], count: int, why: Why
 ) -> list[Claim]:
+    """Return the claims of a gap, a part of whose readings may have arrived all the same."""
+    first, last = gap
+    runs = []
+    for (seq,) in database.execute(
+        "SELECT seq FROM readings WHERE stream_id = ? AND seq BETWEEN ? AND ?",
+        (stream_id, *gap),
+    ):
+        count -= 1
+        if seq > first:
+            runs.append((first, seq - 1))
+        first = seq + 1
+    if first <= last:
+        runs.append((first, last))
+    parts = share(max(0, count), [b - a + 1 for a, b in runs])
+    return [
+        Claim(*neighbours(database, stream_id, a, b), part, why)
+        for (a, b), part in zip(runs, parts, strict=True)
+    ]
+
+
+def _overflows(database: sqlite3.Connection, gateway_id: int, ring: str, now_ms: int) -> list[Unit]:
     """Return what was dropped from RAM and never had numbers: the last before it was told."""
-    found = []
-    for told_by, seq, count, reason, told_ms, from_ms, to_ms in database.execute(
-        "SELECT told_by, seq, count, reason, told_ms, from_ms, to_ms FROM gaps"
-        " WHERE gateway_id = ? AND ring = ? AND first = 0",
+    found: list[Unit] = []
+    for told_by, seq, count, reason, told_ms in database.execute(
+        "SELECT told_by, seq, count, reason, told_ms FROM gaps"
+        " WHERE gateway_id = ? AND ring = ? AND first = 0 AND NOT settled",
         (gateway_id, ring),
     ).fetchall():
-        around = (from_ms, to_ms)
-        if from_ms is None:
-            around = neighbours(database, told_by, seq, seq)
-        to_ms_ = min(around[1], told_ms, now_ms)
-        found.append(Claim(around[0], max(to_ms_, around[0]), count, _why(reason), latest=True))
+        from_ms, to_ms = neighbours(database, told_by, seq, seq)
+        to_ms = max(from_ms, min(to_ms, told_ms, now_ms))
+        claim = Claim(from_ms, to_ms, count, _why(reason), latest=True)
+        found.append(([claim], _SETTLE_OVERFLOW, (told_by, seq)))
     return found
 
 
-def _why(reason: str) -> tuple[str, str]:
+def _why(reason: str) -> Why:
     return CAUSE_OF.get(reason, UNKNOWN), reason

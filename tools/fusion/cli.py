@@ -158,9 +158,10 @@ def _export(args: argparse.Namespace) -> int:
 def _prune(args: argparse.Namespace) -> int:
     from tools.fusion import prune, schema, text
 
-    before_ms = int(time.time() * 1000) - int(args.before)
+    now_ms = int(time.time() * 1000)
+    before_ms = now_ms - int(args.before)
     try:
-        found = prune.prune(schema.create_or_open(args.db), before_ms, args.sums)
+        found = prune.prune(schema.create_or_open(args.db), before_ms, now_ms, args.sums)
     except sqlite3.Error as error:
         print(f"tidegate: {args.db}: {error}", file=sys.stderr)
         return IO_ERROR

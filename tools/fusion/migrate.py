@@ -24,6 +24,7 @@ NO_BOOT = 0  # the life to which readings belong whose boot was not kept
 # quarters: the readings of a point by quarter of an hour (of the latest time they can have, if
 # `bounded`). .bad: "no-reply:3 stale:1", .late: readings by step of tally.LATE_STEPS_MS.
 # presence: when the gateway's connection came and went.
+# claims: `count` readings of a ring between two moments are missing for a cause.
 # health_days: the least and worst that a gateway told on a day (UTC).
 BOOKS = """
 CREATE TABLE cards (
@@ -54,6 +55,12 @@ CREATE TABLE presence (
   gateway_id INTEGER NOT NULL REFERENCES gateways, at_ms INTEGER NOT NULL, state TEXT NOT NULL,
   PRIMARY KEY (gateway_id, at_ms)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE claims (
+  gateway_id INTEGER NOT NULL REFERENCES gateways, ring TEXT NOT NULL, from_ms INTEGER NOT NULL,
+  to_ms INTEGER NOT NULL, count INTEGER NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL,
+  latest INTEGER NOT NULL
+) STRICT;
+CREATE INDEX claims_of_ring ON claims (gateway_id, ring);
 CREATE TABLE health_days (
   gateway_id INTEGER NOT NULL REFERENCES gateways, day INTEGER NOT NULL, hours_left REAL,
   fill REAL, volatile INTEGER NOT NULL, PRIMARY KEY (gateway_id, day)
@@ -64,10 +71,8 @@ _WORDS = ", ".join(f"'{one}'" for one in QUALITIES)
 
 # Version 1 kept no boot and no time of arrival: its readings are of one life, never late.
 _FROM_1 = f"""
-ALTER TABLE gaps ADD COLUMN from_ms INTEGER;
-ALTER TABLE gaps ADD COLUMN to_ms INTEGER;
-ALTER TABLE holes ADD COLUMN from_ms INTEGER;
-ALTER TABLE holes ADD COLUMN to_ms INTEGER;
+ALTER TABLE gaps ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE holes ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;
 {BOOKS}
 INSERT INTO lives (gateway_id, card, boot, ended, version, first_ms)
   SELECT gateway_id, 0, {NO_BOOT}, NULL, '', first_ms FROM gateways;

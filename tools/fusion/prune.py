@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 STEP = 5_000  # rows in one transaction: some 50 ms, in which the platform waits
 
 
-def prune(database: sqlite3.Connection, before_ms: int, sums: bool = False) -> dict[str, int]:
+def prune(
+    database: sqlite3.Connection, before_ms: int, now_ms: int, sums: bool = False
+) -> dict[str, int]:
     """Delete readings made before `before_ms` (Unix), their sums too if `sums`; return counts."""
     database.execute("BEGIN IMMEDIATE")
-    claims.settle(database)
+    claims.settle(database, now_ms)
     database.execute("COMMIT")
     points = database.execute("SELECT point_id FROM points").fetchall()
     found = {"readings": 0, "sums": 0}

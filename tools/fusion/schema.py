@@ -23,7 +23,7 @@ BUSY_MS = 5_000  # a report that reads meanwhile never holds a lock for this lon
 # readings.quality and .clock: NULL is "good" and "synced".
 # A point is a name with a unit: a series never changes its meaning.
 # gaps.first..last are numbers of the log `log` of `ring`, which need not be the log that told.
-# gaps and holes .from_ms..to_ms: between which readings they lie, kept once those are pruned.
+# gaps and holes .settled: what they claim stands in `claims`, as readings around them are pruned.
 _TABLES = """
 CREATE TABLE gateways (
   gateway_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
@@ -56,13 +56,13 @@ CREATE TABLE gaps (
   told_by INTEGER NOT NULL REFERENCES streams, seq INTEGER NOT NULL,
   gateway_id INTEGER NOT NULL REFERENCES gateways, log BLOB NOT NULL, ring TEXT NOT NULL,
   first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, reason TEXT NOT NULL,
-  told_ms INTEGER NOT NULL, from_ms INTEGER, to_ms INTEGER, PRIMARY KEY (told_by, seq)
+  told_ms INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (told_by, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX gaps_of_log ON gaps (gateway_id, log, ring, first);
 CREATE TABLE holes (
   stream_id INTEGER NOT NULL REFERENCES streams, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  why TEXT NOT NULL, found_ms INTEGER NOT NULL, from_ms INTEGER, to_ms INTEGER,
-  PRIMARY KEY (stream_id, first)
+  why TEXT NOT NULL, found_ms INTEGER NOT NULL,
+  settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (stream_id, first)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE health (
   gateway_id INTEGER NOT NULL REFERENCES gateways, minute INTEGER NOT NULL,

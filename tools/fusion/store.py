@@ -144,7 +144,7 @@ class Store:
     def gap(self, teller: Known, seq: int, gap: Gap, now_ms: int) -> bool:
         """Insert what number `seq` of `teller` says is lost; False if that was known."""
         changed = self.database.execute(
-            "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+            "INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
             (teller.stream_id, seq, teller.gateway_id, gap.log_id, gap.ring)
             + (gap.first, gap.last, gap.count, gap.reason, now_ms),
         ).rowcount
@@ -161,7 +161,7 @@ class Store:
         self.bridge(known)
         for first, last in known.account.pass_to(low):
             self.database.execute(
-                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, 0)",
                 (known.stream_id, first, last, why, now_ms),
             )
             for a, b in self._gaps(known, first, last):
@@ -189,7 +189,7 @@ class Store:
                 "DELETE FROM holes WHERE stream_id = ? AND first = ?", (known.stream_id, a)
             )
             self.database.executemany(
-                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+                "INSERT INTO holes VALUES (?, ?, ?, ?, ?, 0)",
                 [
                     (known.stream_id, *left, why, found_ms)
                     for left in stream.subtract((a, b), (first, last))

@@ -151,7 +151,7 @@ def test_prune_deletes_what_is_old_and_the_completeness_of_then_stays(tmp_path: 
     assert {"budget", "rejected"} < set(before["missing"])
     database = history.platform.database
     noon_ms = MIDNIGHT_MS + DAY * 500
-    found = prune.prune(database, noon_ms)
+    found = prune.prune(database, noon_ms, noon_ms)
     assert found == {"readings": 420 + 1 + 359, "sums": 0}
     assert history.platform.numbers() == []
     assert history.report(3 * HOUR) == before
@@ -159,8 +159,8 @@ def test_prune_deletes_what_is_old_and_the_completeness_of_then_stays(tmp_path: 
     history.next[BULK] = 1
     history.together({LEVEL: 10, METER: 60}, 0, HOUR)
     assert history.platform.numbers() == []
-    assert prune.prune(database, noon_ms, sums=True)["sums"] == 4 + 4 + 4 + 1
-    assert prune.prune(database, noon_ms, sums=True) == {"readings": 0, "sums": 0}
+    assert prune.prune(database, noon_ms, noon_ms, sums=True)["sums"] == 4 + 4 + 4 + 1
+    assert prune.prune(database, noon_ms, noon_ms, sums=True) == {"readings": 0, "sums": 0}
 
 
 def test_prune_keeps_a_reading_whose_time_may_be_later() -> None:
@@ -168,5 +168,5 @@ def test_prune_keeps_a_reading_whose_time_may_be_later() -> None:
     history.birth(0, "first", level=10)
     history.read(LEVEL, [1, 2, 3], bounds_s=(0, 2 * DAY))
     database = history.platform.database
-    assert prune.prune(database, MIDNIGHT_MS + DAY * 1000)["readings"] == 0
-    assert prune.prune(database, MIDNIGHT_MS + 3 * DAY * 1000)["readings"] == 3
+    assert prune.prune(database, MIDNIGHT_MS + DAY * 1000, NOW)["readings"] == 0
+    assert prune.prune(database, MIDNIGHT_MS + 3 * DAY * 1000, NOW)["readings"] == 3
