@@ -97,6 +97,8 @@ class Leaves:
             if self.buffer:
                 self._world.ledger.wrong_clocks.add(self._world.ledger.card)
             return self.wall_ms(), RTC_ERROR_MS, RTC
+        if self.buffer:
+            self._world.ledger.synced.add((self._world.ledger.card, self.buffer.boot))
         return self.wall_ms(), 1, NTP
 
     def wall_ms(self) -> int:

@@ -65,9 +65,12 @@ class Ledger:
         self.stored: dict[bytes, dict[int, Taken | Gap]] = {}
         # Two losses without numbers may look alike: those are told apart by where they stand.
         self.gaps: dict[bytes, set[tuple[int, Gap]]] = {}
+        self.synced: set[tuple[int, int]] = set()  # (card, boot) that somebody told the time
         self.wrong_clocks: set[int] = set()  # cards on which a wrong clock bounds readings
         self._broken = broken
         self._known: dict[_Key, list[Taken]] = {}
+        self._arrived: dict[bytes, set[int]] = {}
+        self._highest: dict[bytes, int] = {}
         self._began_durable = True
         self._boots: set[tuple[int, int]] = set()
         self._done = dict.fromkeys(RINGS, 0)
@@ -170,6 +173,7 @@ class Ledger:
         """
         for seq, item in enumerate(pack.items, pack.seq):
             known = self.handed.get((pack.log_id, seq))
+            self._check_order(ring, pack.log_id, seq)
             if isinstance(item, Gap):
                 if known != item:
                     self._broken(f"{ring} {seq} was handed out as {known}, arrived as {item}")
@@ -185,10 +189,19 @@ class Ledger:
                 if late and known.true_ms > calm_ms:
                     self._broken(f"{known} waited until {now_ms}")
 
+    def _check_order(self, ring: str, log: bytes, seq: int) -> None:
+        seen = self._arrived.setdefault(log, set())
+        if seq not in seen and seq < self._highest.get(log, 0):
+            self._broken(f"{ring} {seq} comes for the first time, after {self._highest[log]}")
+        self._highest[log] = max(self._highest.get(log, 0), seq)
+        seen.add(seq)
+
     def _check_time(self, known: Taken, item: Sample) -> None:
         low_ms, high_ms = item.low_ms, item.high_ms
         if item.uptime_ms is None:  # synced or fixed up: one moment, and it must be right
             low_ms, high_ms = low_ms - CLOCK_MS, low_ms + CLOCK_MS
+            if (known.card, known.boot) not in self.synced:
+                self._broken(f"{known} has a time of {low_ms} that nobody vouched for")
         elif item.uptime_ms != known.at_ms:
             self._broken(f"{known} says it came {item.uptime_ms} ms after boot: {known.at_ms}")
         elif known.card in self.wrong_clocks:

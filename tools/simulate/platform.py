@@ -30,6 +30,7 @@ class Platform:
     ) -> None:
         self.streams: dict[tuple[str, bytes], Stream] = {}
         self.highs: dict[bytes, int] = {}  # the highest number ever acknowledged, by log
+        self._rows: dict[bytes, set[int]] = {}
         self._gw = gw
         self._broker = broker
         self._ledger = ledger
@@ -61,6 +62,7 @@ class Platform:
             stream.pass_to(pack.low)
             last = pack.seq + len(pack.items) - 1
             if stream.takes(pack.seq, last):
+                self._insert(pack.log_id, [pack.seq + at for at in range(len(pack.items))], stream)
                 stream.add(pack.seq, last)
             touched[ring, pack.log_id] = None
             for item in pack.items:
@@ -86,13 +88,21 @@ class Platform:
     def forget(self) -> None:
         """Start again with an empty database."""
         self._open = []
-        self.streams = {}
+        self.streams, self._rows = {}, {}
 
     def flood(self, dice: Random) -> None:
         """Acknowledge thousands of times what was never sent, or long ago."""
         for _ in range(FLOOD):
             log = dice.choice([*self.highs, dice.randbytes(8)])
             self._send(dice.choice(RINGS), log, dice.choice((1, 1 << 40)))
+
+    def _insert(self, log: bytes, numbers: list[int], stream: Stream) -> None:
+        rows = self._rows.setdefault(log, set())
+        for seq in numbers:
+            if not stream.has(seq, seq):
+                if seq in rows:
+                    self._broker.broken(f"{seq} is stored twice")
+                rows.add(seq)
 
     def _stream(self, ring: str, log: bytes) -> Stream:
         return self.streams.setdefault((ring, log), Stream())
