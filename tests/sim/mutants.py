@@ -1,8 +1,7 @@
 """Deliberate faults in the agent, each switched on by a name: what a simulator must find.
 
-Each is a mistake somebody could make, or did; `MUTANTS` says within how many worlds it is found.
-"No epoch check" is not among them: numbers that run backwards show stale records as well, so the
-missing check needs a place made for it (`tests/faults/test_power_cut.py`).
+Each is a mistake somebody could make, or did; the tables in `test_mutants` say within how many
+worlds it is found. These are of the buffer and of what is sent; more are in `mutants_of_time`.
 """
 
 from __future__ import annotations
@@ -12,15 +11,19 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from gateway.agent.agent import Agent
-from gateway.buffer import recover
+from gateway.buffer import recover, segment
+from gateway.buffer.books import Books, Note
 from gateway.buffer.buffer import Buffer
 from gateway.buffer.ring import Ring
 from gateway.buffer.store import Store
+from gateway.buffer.volatile import VolatileStore
 from gateway.core.errors import LinkError
-from gateway.core.reading import Reading
-from gateway.uplink import events
+from gateway.core.reading import Gap, Reading
+from gateway.uplink import events, topics
 from gateway.uplink.lane import Lane
 from gateway.uplink.session import Session
+from gateway.uplink.uplink import Uplink
+from tools.fusion.stream import Stream
 from tools.simulate.disk import SimDisk, SimFile
 from tools.simulate.leaves import Leaves
 
@@ -240,23 +243,113 @@ def dropped_readings_forgotten() -> Iterator[None]:
         yield
 
 
-# fault → (worlds within which it is found, a word of the law it breaks, the troubles that show it;
-# none: those of any world)
-MUTANTS: dict[Any, tuple[int, str, tuple[str, ...]]] = {
-    no_fdatasync: (1, "not durable", ()),
-    no_directory_fsync: (5, "not durable", ("power",)),
-    cursor_on_puback: (2, "counts as delivered", ()),
-    sent_before_durable: (1, "not durable", ()),
-    failed_fsync_tried_again: (5, "", ("sync-eio", "power")),
-    evicted_without_gap: (8, "nobody explained", ("broker-gone",)),
-    gap_noted_with_the_next_one: (8, "nobody explained", ("broker-gone", "power")),
-    wall_clock_in_records: (5, "ago when it is taken", ()),
-    ack_of_another_log_accepted: (5, "counts as delivered", ("ack-forged",)),
-    numbers_used_again_after_a_start: (5, "", ("power",)),
-    readings_counted_twice: (2, "counted twice", ()),
-    same_log_on_every_card: (5, "a number used twice", ("reflash",)),
-    alarms_behind_bulk: (5, "waited until", ()),
-    silence_waited_out_for_ever: (5, "", ("forget",)),
-    receive_maximum_ignored: (10, "allowed", ()),
-    dropped_readings_forgotten: (5, "", ("read-only",)),
-}
+@contextmanager
+def no_epoch_check() -> Iterator[None]:
+    """Records of an earlier use of a file count like its own."""
+    real = segment.fields
+
+    class Any32(int):
+        def __ne__(self, other: object) -> bool:
+            return False
+
+    def fields(head: bytes) -> tuple[int, int, int, int, int, int]:
+        size, epoch, kind, prio, count, seq = real(head)
+        return size, Any32(epoch), kind, prio, count, seq
+
+    def search(self: segment.Walker) -> segment.Entry | None:
+        at = self.at + segment.ALIGN
+        while len(self.bytes_at(at, segment.RECORD_BYTES)) == segment.RECORD_BYTES:
+            entry = self._intact(at)
+            if entry is not None:
+                return entry
+            at += segment.ALIGN
+        return None
+
+    with patch.object(segment, "fields", fields), patch.object(recover, "fields", fields):
+        with patch.object(segment.Walker, "_search", search):
+            yield
+
+
+@contextmanager
+def boot_count_used_again() -> Iterator[None]:
+    with patch.object(recover.Found, "next_boot", property(lambda found: max(found.boot, 1))):
+        yield
+
+
+@contextmanager
+def joined_note_counts_one_of_two() -> Iterator[None]:
+    real = Books.join
+
+    def join(self: Books, durable: dict[str, int]) -> None:
+        before = {(note.gap.first, note.gap.last) for note in self.notes}
+        real(self, durable)
+        for at, note in enumerate(self.notes):
+            gap = note.gap
+            if (gap.first, gap.last) not in before:
+                less = Gap(gap.ring, gap.log_id, gap.first, gap.last, 1, gap.reason)
+                self.notes[at] = Note(note.seq, less, note.since)
+
+    with patch.object(Books, "join", join):
+        yield
+
+
+@contextmanager
+def ram_called_durable() -> Iterator[None]:
+    with patch.object(VolatileStore, "durable", True):
+        yield
+
+
+@contextmanager
+def snapshot_counted_as_delivery() -> Iterator[None]:
+    """The broker took the latest values: those before them need not be sent any more."""
+    real = Session._on_puback
+
+    def on_puback(self: Session, event: events.PubAck, now_ms: int) -> None:
+        found = self._pending.get(event.token)
+        real(self, event, now_ms)
+        if found == topics.NOW and event.code == 0:
+            for lane in self.lanes:
+                self._on_acked(events.Acked(lane.ring, lane.log_id, lane.known), now_ms)
+
+    with heard(events.PubAck, on_puback):
+        yield
+
+
+@contextmanager
+def newer_pack_first() -> Iterator[None]:
+    """Now and then a pack waits for the one after it."""
+    real = Uplink._publish
+    held: list[Any] = []
+
+    def publish(self: Uplink, token: int, topic: str, *given: Any, **more: Any) -> Any:
+        if topic.endswith("/bulk") and token % 5 == 0 and not held:
+            held.append((self, token, topic, given, more))
+            return None
+        answer = real(self, token, topic, *given, **more)
+        for uplink, *rest in held:
+            if uplink is self and self._link is not None:
+                real(self, rest[0], rest[1], *rest[2], **rest[3])
+        held.clear()
+        return answer
+
+    with patch.object(Uplink, "_publish", publish):
+        yield
+
+
+@contextmanager
+def duplicates_stored() -> Iterator[None]:
+    """The platform does not know what it has."""
+    with patch.object(Stream, "has", lambda _stream, _first, _last: False):
+        yield
+
+
+@contextmanager
+def window_ignored() -> Iterator[None]:
+    real = Lane.__init__
+
+    def init(self: Lane, *given: Any, **more: Any) -> None:
+        real(self, *given, **more)
+        self._window_max = 1_000
+
+    with patch.object(Lane, "__init__", init):
+        yield

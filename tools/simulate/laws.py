@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tools.simulate.ledger import Taken
     from tools.simulate.world import World
 
-START_S = 120  # from the start of a life to its buffer, where no storage stalls
+START_S = 45  # from the start of a life to its buffer, where no storage stalls
 LOSS_MS = 2_000  # beside the commit interval: what a power cut may take, where nothing is wrong
 STUCK_S = 240  # a reading that is not durable by then: the watchdog should have bitten
 # A bus is asked again so long after its trouble: its back-off, and the longest wait of a silent
@@ -68,16 +68,20 @@ class Laws:
         self._look_at_ram()
 
     def pulse(self) -> None:
-        """See whether anything has grown beyond its bound, and the accounts add up."""
+        """See whether the accounts add up, and nothing has grown beyond its bound."""
         world = self._world
-        found = exceeded(Seen(self._agent, self.uplink, world.disk), self.peaks)
-        if found:
-            world.broken(found)
+        self.room()
         counts = self._agent._buffer.counts()
         if unaccounted(counts):
             world.broken(f"the accounts do not add up: {counts}")
         if min(counts[name] for name in ("sampled", "delivered", "gaps", "buffered")) < 0:
             world.broken(f"less than nothing: {counts}")
+
+    def room(self) -> None:
+        """See whether anything has grown beyond its bound."""
+        found = exceeded(Seen(self._agent, self.uplink, self._world.disk), self.peaks)
+        if found:
+            self._world.broken(found)
 
     def committed(self, one: Taken) -> None:
         """A reading has become durable."""

@@ -201,6 +201,7 @@ class Listener:
         else:
             self._world.ledger.volatile.add(batch.log_id)
         self._world.ledger.handed_out(batch)
+        self._world.laws.room()
         return batch
 
     def acked(self, ring: str, log_id: bytes, seq: int) -> None:

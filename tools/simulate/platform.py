@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tools.simulate.history import Faults
     from tools.simulate.ledger import Ledger
 
-FLOOD = 3_000
+FLOOD = 1_500
 COMMIT_S = 1.0  # at most so long after the first pack: the contract's acknowledgement a second
 
 
