@@ -3,7 +3,8 @@
 A recording is a disk image, a process that lives on it several times, and the log of all block
 writes. At a cut, the image of that moment is mounted (ext4 replays its journal), the buffer's own
 code starts on it, and what it holds is compared with what the writer had been promised. The
-next recording begins on a disk that a cut has left.
+next recording begins on a disk that a cut has left. A seed decides what is written and cut, but not
+how it falls into the journal: two runs of one seed are not the same to the byte.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _record(place: Path, image: Path, dice: Random, before: list[list[Any]], mut
                 argv += [mutant] if mutant else []
                 _live(argv)
                 lines = Book(book).until(sys.maxsize)
-                value = max(line[2] for line in lines if line[1] == "given")
+                value = max([value, *(line[2] for line in lines if line[1] == "given")])
         # Written back by unmounting: no cut comes so late, but the log is whole.
     return recorder.log_path.read_bytes()
 
@@ -137,7 +138,7 @@ def _judge(place: Path, left: bytearray, book: Book, at: int, outcome: Outcome) 
                 asyncio.run(judge(str(point / "buffer"), ledger))
             except Exception as error:  # noqa: BLE001 - whatever it is, a start has failed
                 ledger.findings.append(f"start: {type(error).__name__}: {error}")
-            names = [name.stem[2:] for name in point.glob("buffer/*/s-*.sgl")]
+            names = [name.stem[2:10] for name in point.glob("buffer/*/s-*.sgl")]
     except LinkError as error:
         return [f"mount: {error}"]
     finally:
