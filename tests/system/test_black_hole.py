@@ -71,7 +71,7 @@ def test_uplink_black_hole_then_reset_loses_nothing_at_1_and_50_readings_a_secon
         assert proxy.connections == 2
 
 
-def test_uplink_lost_acknowledgements_cost_a_pack_of_duplicates_not_a_window(tmp_path: Path) -> None:
+def test_uplink_lost_acknowledgements_cost_a_pack_of_duplicates_each(tmp_path: Path) -> None:
     broker, port = mosquitto(tmp_path, OPEN)
     cuts = 5
 
