@@ -339,9 +339,11 @@ class Buffer:
             log_id, _, last = self._state[ring]
             self._state[ring] = log_id, acks[ring], last
         before = self._state
-        answer, self._state, self._counts, error = await self._job(self._beside, acks, work, given)
+        done = await self._job(self._beside, acks, work, given)
         if buggify("late-answer"):
             await aio.sleep_ms(700)
+        # From here to the caller's end nothing waits: else what was committed counts twice.
+        answer, self._state, self._counts, error = done
         for ring in RINGS:  # reading may note damage, which is then there to be read
             if self._state[ring][2] != before[ring][2]:
                 self.changed.set()
