@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 32_000  # of the 32 KiB that deflate looks back, less what it needs for itself
 DIGEST_BYTES = 16
-_NUMBER = b"\x02\xc4\x82\x21\x19"  # v: a decimal fraction with two digits and a mantissa below 2^16
+# v: a number whose mantissa takes two bytes; whole, with one digit after the point, with two.
+_NUMBERS = (b"\x02\x19", b"\x02\xc4\x82\x20\x19", b"\x02\xc4\x82\x21\x19")
 _TIME = b"\x22\xc4\x82\x22\x1b\x00\x00\x01"  # bt: milliseconds of these decades
 _FIRST = b"\x63cnt\x18\x40\x63log\x48", b"\x63low\x1a\x00\x63seq\x1a\x00\x64boot"
 DEFLATED = 0x78  # the first byte of a deflated pack
@@ -37,11 +38,12 @@ def dictionary(birth: dict[str, Any]) -> bytes:
         device, channel = split(name)
         named = senml.field(senml.NAME, channel)
         told = named + senml.field(senml.UNIT, unit) if unit else named
-        heads[(b"\xa3" if unit else b"\xa2") + told + _NUMBER] = True
+        heads[(b"\xa3" if unit else b"\xa2") + told] = True
         devices[senml.field(senml.BASE_NAME, f"{URN}{birth['gw']}:{device}") + _TIME] = True
     logs = [birth.get("logs", {}).get(ring) for ring in RINGS]
     firsts = [_FIRST[0] + log + _FIRST[1] for log in logs if is_log_id(log)]
-    body = b"".join(list(heads) + firsts + list(devices))
+    numbers = [head + number for number in _NUMBERS for head in heads]
+    body = b"".join(list(devices) + firsts + numbers)
     return hashlib.sha256(body).digest()[:DIGEST_BYTES] + body[-BODY_BYTES_MAX:]
 
 

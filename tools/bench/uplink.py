@@ -268,7 +268,7 @@ def _publish_bytes(payload: bytes, content_type: str) -> int:
 
 
 def _row(figure: str, value: float, unit: str, budget: float | None = None) -> dict[str, Any]:
-    row: dict[str, Any] = {"figure": figure, "value": round(value, 1), "unit": unit}
+    row: dict[str, Any] = {"figure": figure, "value": round(value, 2), "unit": unit}
     if budget is not None:
         row["budget"] = budget
     return row

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 8  # of one gateway: a broker may still hold packs of sites before the last one
 
-# An empty body: two births gave this id, so no pack that names it can be trusted to either.
+# Learned counts births: a clock may stand still, or be set back. An empty body: two births gave this id, so no pack that names it can be trusted to either.
 _TABLE = """
 CREATE TABLE IF NOT EXISTS dictionaries (
-  gateway TEXT NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, learned_ms INTEGER NOT NULL,
+  gateway TEXT NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, learned INTEGER NOT NULL,
   PRIMARY KEY (gateway, id)
 ) STRICT, WITHOUT ROWID;
 """
@@ -36,13 +36,15 @@ class Dictionaries:
         database.execute(_TABLE)
         self._known: dict[tuple[str, int], bytes] = {}
         self._newest: dict[str, int] = {}
-        for gw, number, body in database.execute(
-            "SELECT gateway, id, body FROM dictionaries ORDER BY learned_ms"
+        self._learned = 0
+        for gw, number, body, learned in database.execute(
+            "SELECT gateway, id, body, learned FROM dictionaries ORDER BY learned"
         ):
             self._known[gw, number] = body
             self._newest[gw] = number
+            self._learned = learned
 
-    def learn(self, birth: dict[str, Any], now_ms: int) -> None:
+    def learn(self, birth: dict[str, Any]) -> None:
         """Keep the dictionary of a birth certificate that was checked."""
         gw, body = birth["gw"], dictionary(birth)
         number = identity(body)
@@ -50,8 +52,10 @@ class Dictionaries:
             body = b""
         self._known[gw, number] = body
         self._newest[gw] = number
+        self._learned += 1
         self._database.execute(
-            "INSERT OR REPLACE INTO dictionaries VALUES (?, ?, ?, ?)", (gw, number, body, now_ms)
+            "INSERT OR REPLACE INTO dictionaries VALUES (?, ?, ?, ?)",
+            (gw, number, body, self._learned),
         )
         self._forget(gw)
 
@@ -74,8 +78,7 @@ class Dictionaries:
 
     def _forget(self, gw: str) -> None:
         rows = self._database.execute(
-            "SELECT id FROM dictionaries WHERE gateway = ? ORDER BY learned_ms DESC, id = ? DESC",
-            (gw, self._newest[gw]),
+            "SELECT id FROM dictionaries WHERE gateway = ? ORDER BY learned DESC", (gw,)
         ).fetchall()
         for (number,) in rows[KEPT_MAX:]:
             self._database.execute(

@@ -158,7 +158,7 @@ class Ingest:
         ended = told.get("ended")
         life = boot, ended if ended in ENDS else None, version
         self.lives.birth(gateway_id, logs, life, due, now_ms)
-        self.dictionaries.learn({**told, "gw": gw}, now_ms)
+        self.dictionaries.learn({**told, "gw": gw})
 
     def _health(self, gw: str, _: str, payload: bytes, now_ms: int) -> None:
         told = _plain(_map(payload, HEALTH_BYTES_MAX))

@@ -75,7 +75,7 @@ def test_dictionary_survives_the_platform_and_a_changed_site(tmp_path: Path) -> 
 def test_dictionaries_are_kept_for_the_last_sites_only() -> None:
     platform = Platform()
     for number in range(KEPT_MAX + 3):
-        platform.take(told([f"meter-{number}"]), now_ms=NOW + number)
+        platform.take(told([f"meter-{number}"]))
     assert platform.rows("SELECT count(*) FROM dictionaries") == [(KEPT_MAX,)]
     assert platform.take(squeezed([f"meter-{KEPT_MAX + 2}"])) == {(GW, BULK): 3}
     assert platform.take(squeezed(["meter-3"], 4)) == {(GW, BULK): 6}
