@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 DEVICES_MAX = 247  # unit addresses of one Modbus line
+BUFFER = "buffer:"  # its place among `places`; no device can be called that
 BUSES_MAX = 32
 _STORAGE = Storage("/var/lib/tidegate/buffer", 32 * MIB, 512 * MIB, 10_000)
 _UNITS_BYTES = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
@@ -64,6 +65,7 @@ class _Reader:
 
     def site(self, root: Node) -> Site:
         found = self._map(root, _SITE, "the site file")
+        self._places[BUFFER] = root
         for name in ("gateway", "platform", "buses"):
             if name not in found:
                 self._bad(root, f"'{name}:' is missing", "E110")
@@ -100,6 +102,7 @@ class _Reader:
         if node is None:
             return _STORAGE
         found = self._map(node, _BUFFER, "buffer")
+        self._places[BUFFER] = found.get("bulk", node)
         return Storage(
             os.path.expandvars(self._text(found.get("path"), None, "a folder", _STORAGE.path)),
             self._size(found.get("crit"), _STORAGE.crit_bytes),

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from gateway import __version__
 from gateway.agent.agent import Agent
-from gateway.agent.load_cpython import Loaded
+from gateway.agent.load_cpython import Loaded, settings
 from gateway.agent.plan import is_refused
-from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
 from gateway.core import cbor, clock_cpython, log
 from gateway.core.errors import BadReply
@@ -41,9 +40,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run until told to stop; ConfigError naming every problem of the site file."""
-    site, plan = Loaded(args.site).require()
+    loaded = Loaded(args.site)
+    site, plan = loaded.require()
     log.to_journal("JOURNAL_STREAM" in os.environ)
     log.event(log.INFO, "start", gateway=site.gateway, version=__version__)
+    if loaded.capacity and loaded.capacity.shortage:
+        log.event(log.WARNING, "buffer", remark=loaded.capacity.shortage)
     _load_leaves(plan)
     try:
         asyncio.run(_until_stopped(Agent(site, plan, LinuxLeaves(site.storage))))
@@ -80,8 +82,7 @@ class LinuxLeaves:
 
     async def open_buffer(self, storage: Storage, points: list[Point]) -> Buffer:
         """Recover or format the buffer; ConfigError if another process has it."""
-        settings = Settings(storage.crit_bytes, storage.bulk_bytes, commit_ms=storage.commit_ms)
-        return await open_buffer(storage.path, settings, points, __version__)
+        return await open_buffer(storage.path, settings(storage), points, __version__)
 
     async def open_link(self, site: Site, ear: Ear) -> Link:
         """Connect to the platform's broker; LinkError naming the step that failed."""
@@ -90,7 +91,7 @@ class LinuxLeaves:
         return await open_link(site.gateway, site.platform, ear)
 
     def alive(self, status: str, fed: bool) -> None:
-        """Tell systemd that all parts move (`fed`) and what the accounts are."""
+        """Tell systemd that all parts move (`fed`), or else to end us now."""
         lines = [f"STATUS={status}"]
         if fed:
             lines += ["WATCHDOG=1"] if self._ready else ["READY=1", "WATCHDOG=1"]

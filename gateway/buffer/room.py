@@ -1,16 +1,65 @@
-"""How full the bulk ring is, and how long it will last at the pace of the last hour. Pure."""
+"""How full the bulk ring is, and how long it will last: as measured, and as planned. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.core.record import Record
+
 if TYPE_CHECKING:
     from gateway.buffer.ring import Ring
+    from gateway.buffer.store import Settings
 
 WINDOW_MS = 3_600_000  # the pace is that of the last hour: a burst or a silence soon wears off
 STEP_MS = 300_000  # between remembered places
 SURE_MS = 300_000  # what was stored in less time says little of an hour
+OUTAGE_HOURS = 72  # a platform may be away for a long weekend
+READING_BYTES = 15  # measured: a 64-bit float; exact decimals take 12, switches 6
+RECORD_BYTES = 40  # measured: what a record takes besides its readings
+_RECORD_READINGS = 256
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+
+
+class Capacity(Record):
+    """How long a bulk ring of `room_bytes` lasts at so many readings and bytes a day."""
+
+    __slots__ = ("bytes_per_day", "hours", "readings_per_day", "room_bytes")
+
+    def __init__(self, readings_per_day: int, bytes_per_day: int, room_bytes: int) -> None:
+        self.readings_per_day = readings_per_day
+        self.bytes_per_day = bytes_per_day
+        self.room_bytes = room_bytes
+        self.hours = round(24 * room_bytes / bytes_per_day, 1) if bytes_per_day else None
+
+    @property
+    def shortage(self) -> str:
+        """What is wrong with it, with the arithmetic; "" if it lasts OUTAGE_HOURS."""
+        if self.hours is None or self.hours >= OUTAGE_HOURS:
+            return ""
+        needed = self.bytes_per_day * OUTAGE_HOURS // 24
+        each = round(self.bytes_per_day / self.readings_per_day, 1)
+        return (
+            f"the bulk ring holds {self.hours} h of readings, not {OUTAGE_HOURS}:"
+            f" {self.readings_per_day} a day of about {each} bytes"
+            f" make {_mib(self.bytes_per_day)} MiB a day, it takes {_mib(self.room_bytes)} MiB,"
+            f" and {OUTAGE_HOURS} h need {_mib(needed)} MiB"
+        )
+
+
+def capacity(settings: Settings, every_ms: list[int]) -> Capacity:
+    """Return how long the bulk ring lasts for points with these periods; 0 is only asked once."""
+    readings = sum([_DAY_MS // period_ms for period_ms in every_ms if period_ms])
+    shortest_ms = min([period_ms for period_ms in every_ms if period_ms] or [_DAY_MS])
+    records = _DAY_MS // max(settings.commit_ms, shortest_ms)
+    records = max(records, readings // _RECORD_READINGS)
+    needed = readings * READING_BYTES + min(records, readings) * RECORD_BYTES
+    files = max(settings.bulk_bytes // settings.segment_bytes, 3)
+    return Capacity(readings, needed, (files - 1) * settings.segment_bytes)
+
+
+def _mib(size_bytes: int) -> float:
+    return round(size_bytes / (1 << 20), 1)
 
 
 class Room:

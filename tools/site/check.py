@@ -11,6 +11,8 @@ from gateway.agent.load_cpython import Loaded
 if TYPE_CHECKING:
     import argparse
 
+    from gateway.buffer.room import Capacity
+
 FINDINGS = 1
 
 
@@ -30,6 +32,7 @@ def main(args: argparse.Namespace) -> int:
             "errors": report.errors,
             "warnings": report.warnings,
             "points": points,
+            "buffer": _capacity(loaded.capacity),
             "problems": report.rows(),
         }
         print(json.dumps(found, indent=2))
@@ -39,3 +42,9 @@ def main(args: argparse.Namespace) -> int:
         verdict = f"{points} points" if not report.errors else f"{report.errors} errors"
         print(f"{args.site}: {verdict}, {report.warnings} warnings")
     return FINDINGS if report.errors else 0
+
+
+def _capacity(found: Capacity | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {name: getattr(found, name) for name in found.__slots__}
