@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 8  # of one gateway: a broker may still hold packs of sites before the last one
 
-# Learned counts births: a clock may stand still, or be set back. An empty body: two births gave this id, so no pack that names it can be trusted to either.
+# Learned counts births: a clock may stand still, or be set back. An empty body: two births gave this
+# id, so no pack that names it can be trusted to either.
 _TABLE = """
 CREATE TABLE IF NOT EXISTS dictionaries (
   gateway TEXT NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, learned INTEGER NOT NULL,
