@@ -1,10 +1,12 @@
 """How fast the reference platform commits: without a broker, and behind one.
 
-The figures are of one machine; the ratio between few and many packs a commit is not.
+The figures are of one machine; the ratios between few and many packs a commit, and with and without
+the sums behind completeness, are not.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 import time
 from pathlib import Path
@@ -15,12 +17,16 @@ from gateway.core.decimal import decimal
 from gateway.core.reading import BULK, Batch, Gap, Reading
 from gateway.uplink import topics
 from gateway.uplink.pack import Packer
-from tools.fusion import schema
+from tools.fusion import complete, schema
+from tools.fusion.days import Days, local_date
 from tools.fusion.ingest import Ingest
+from tools.fusion.migrate import QUARTER_MS
+from tools.fusion.tally import Tally
 from tools.sim import broker
 from tools.sim.process import Stage, free_port
 
 if TYPE_CHECKING:
+    import sqlite3
     from typing import Any
 
 GW = "330482-0017"
@@ -30,6 +36,8 @@ READINGS = 64  # in a pack
 PACKS = 1_000
 WINDOW = 20  # packs in flight, as the uplink has them
 WALL_MS = 1_900_800_000_000
+DAYS = 30  # of the report on completeness
+TURNS = 5  # by which two ways are compared, in turn
 
 
 def packs(count: int) -> list[bytes]:
@@ -60,13 +68,81 @@ def run() -> list[dict[str, Any]]:
     for situation, (per_s, cpu_us) in found.items():
         rows.append({"figure": f"committed, {situation}", "value": per_s, "unit": "readings/s"})
         rows.append({"figure": f"CPU, {situation}", "value": cpu_us, "unit": "µs/reading"})
+    for count in (1, WINDOW):
+        share = _sums_share(made[: PACKS // 4], count)
+        name = f"CPU of the sums behind completeness, {count * READINGS} readings a commit"
+        rows.append({"figure": name, "value": share, "unit": "% more"})
+    took_s, read = _report()
+    name = f"completeness of {len(POINTS)} points over {DAYS} days, {read:,} readings"
+    rows.append({"figure": name, "value": took_s, "unit": "s"})
     return rows
 
 
-def _ingest(made: list[bytes], packs_per_commit: int) -> tuple[int, float]:
+class _NoTally(Tally):
+    """Counts nothing: what ingest cost before there was completeness."""
+
+    def add(self, *_: Any) -> None:
+        """Take readings."""
+
+    def flush(self) -> None:
+        """Write nothing."""
+
+
+def _sums_share(made: list[bytes], packs_per_commit: int) -> float:
+    """Return by how many percent the sums make ingest dearer, each way at its best."""
+    with_us, without_us = [], []
+    for _ in range(TURNS):
+        with_us.append(_ingest(made, packs_per_commit)[1])
+        without_us.append(_ingest(made, packs_per_commit, sums=False)[1])
+    return round((min(with_us) / min(without_us) - 1) * 100, 1)
+
+
+def _report() -> tuple[float, int]:
+    """Return the seconds of a report over many days, and how many readings it is about."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "fusion.db"
+        _fill(schema.create_or_open(path))
+        database = schema.open_readonly(path)
+        first = local_date(WALL_MS, "UTC")
+        days = Days("UTC", first, first + dt.timedelta(days=DAYS - 1))
+        start_s = time.perf_counter()
+        found = complete.report(database, days.to_ms, days)
+        return round(time.perf_counter() - start_s, 2), found["due"]
+
+
+def _fill(database: sqlite3.Connection) -> None:
+    """Write the sums of every point read every 10 s, now and then with one that failed."""
+    end_ms = WALL_MS + DAYS * 86_400_000
+    late = " ".join(f"{step}:9" for step in range(3, 13))
+    database.execute("BEGIN")
+    database.execute(
+        "INSERT INTO gateways VALUES (1, ?, 'online', '1', 1, ?, ?, 0)", (GW, WALL_MS, end_ms)
+    )
+    database.execute("INSERT INTO lives VALUES (1, 1, 1, 1, 'first', '1', ?)", (WALL_MS,))
+    database.execute("INSERT INTO spans VALUES (1, ?, ?, ?)", (BULK, WALL_MS, end_ms - 10_000))
+    for point, name in enumerate(POINTS):
+        database.execute(
+            "INSERT INTO points VALUES (?, 1, ?, 'kWh', '', ?, 10000, ?)",
+            (point, name, BULK, WALL_MS),
+        )
+        database.execute("INSERT INTO periods VALUES (?, 1, 10000)", (point,))
+        database.executemany(
+            "INSERT INTO quarters VALUES (?, 0, ?, 1, ?, ?, 90, ?, 0, ?, ?, 9000)",
+            [
+                (point, at_ms // QUARTER_MS, at_ms, at_ms + 890_000)
+                + ((89, "no-reply:1", late) if at_ms // QUARTER_MS % 20 == 3 else (90, "", late))
+                for at_ms in range(WALL_MS, end_ms, QUARTER_MS)
+            ],
+        )
+    database.execute("COMMIT")
+
+
+def _ingest(made: list[bytes], packs_per_commit: int, sums: bool = True) -> tuple[int, float]:
     topic = topics.up(GW, BULK)
     with tempfile.TemporaryDirectory() as directory:
         ingest = Ingest(schema.create_or_open(Path(directory) / "fusion.db"))
+        if not sums:
+            ingest.tally = _NoTally(ingest.store.database)
         start_s, cpu_s = time.perf_counter(), time.process_time()
         for number, payload in enumerate(made, 1):
             ingest.receive(topic, payload, WALL_MS)

@@ -7,6 +7,7 @@ report over months reads them instead of millions of rows. Knows no pack and no 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gateway.core.reading import GOOD, QUALITIES
@@ -36,7 +37,9 @@ ON CONFLICT DO UPDATE SET
   count = count + excluded.count, good = good + excluded.good,
   fixed_up = fixed_up + excluded.fixed_up,
   bad = CASE excluded.bad WHEN '' THEN bad ELSE add_counts(bad, excluded.bad) END,
-  late = add_counts(late, excluded.late), late_max_ms = max(late_max_ms, excluded.late_max_ms)
+  late = CASE WHEN length(late) < 120 THEN late || ' ' || excluded.late
+    ELSE add_counts(late, excluded.late) END,
+  late_max_ms = max(late_max_ms, excluded.late_max_ms)
 """
 _SPAN = """
 INSERT INTO spans VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -45,26 +48,17 @@ INSERT INTO spans VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 
 
 class Cell:
-    """The sums of one point, quarter and life since the last flush."""
+    """The readings of one point, quarter and life since the last flush."""
 
-    __slots__ = (
-        "bad",
-        "count",
-        "first_ms",
-        "fixed_up",
-        "good",
-        "last_ms",
-        "late",
-        "late_max_ms",
-        "ring",
-    )
+    __slots__ = ("bad", "fixed_up", "late_max_ms", "ring", "steps", "times_ms")
 
-    def __init__(self, ring: str, at_ms: int) -> None:
+    def __init__(self, ring: str) -> None:
         self.ring = ring
-        self.first_ms = self.last_ms = at_ms
-        self.count = self.good = self.fixed_up = self.late_max_ms = 0
-        self.bad: dict[str, int] = {}
-        self.late: dict[int, int] = {}
+        self.times_ms: list[int] = []  # those of bounds: the latest
+        self.steps: list[int] = []  # of lateness, where the time is known
+        self.late_max_ms = 0
+        self.fixed_up = 0
+        self.bad: list[str] = []
 
 
 class Tally:
@@ -80,49 +74,53 @@ class Tally:
     ) -> None:
         """Count `new` (point, reading) of one pack, which nobody counted before."""
         cells = self._cells
+        at_ms = step = -1
         for point_id, sample in new:
-            at_ms = sample.low_ms
-            bounded = sample.high_ms != at_ms
-            latest_ms = min(sample.high_ms, max(now_ms, at_ms)) if bounded else at_ms
-            key = (point_id, bounded, latest_ms // QUARTER_MS, life_id)
+            bounded = sample.high_ms != sample.low_ms
+            if bounded:
+                at_ms = min(sample.high_ms, max(now_ms, sample.low_ms))
+            elif sample.low_ms != at_ms:  # a device's channels share their time
+                at_ms = sample.low_ms
+                step = bisect_left(LATE_STEPS_MS, now_ms - at_ms)
+            key = (point_id, bounded, at_ms // QUARTER_MS, life_id)
             cell = cells.get(key)
             if cell is None:
-                cell = cells[key] = Cell(ring, at_ms)
-            cell.first_ms = min(cell.first_ms, at_ms)
-            cell.last_ms = max(cell.last_ms, latest_ms)
-            cell.count += 1
-            if sample.quality == GOOD:
-                cell.good += 1
-            else:
+                cell = cells[key] = Cell(ring)
+            cell.times_ms.append(at_ms)
+            if sample.quality != GOOD:
                 # A later gateway's word, or a stranger's, would not be safe in our text.
-                word = sample.quality if sample.quality in QUALITIES else OTHER
-                cell.bad[word] = cell.bad.get(word, 0) + 1
+                cell.bad.append(sample.quality if sample.quality in QUALITIES else OTHER)
             if bounded:
+                at_ms = -1
                 continue
             cell.fixed_up += fixed_up
-            late_ms = now_ms - at_ms
-            step = bisect_left(LATE_STEPS_MS, late_ms)
-            cell.late[step] = cell.late.get(step, 0) + 1
-            cell.late_max_ms = max(cell.late_max_ms, late_ms)
+            cell.steps.append(step)
+            cell.late_max_ms = max(cell.late_max_ms, now_ms - at_ms)
 
     def flush(self) -> None:
         """Write the sums into the open transaction."""
-        self._database.executemany(
-            _UPSERT,
-            [
-                (*key, one.first_ms, one.last_ms, one.count, one.good, one.fixed_up)
-                + (to_text(one.bad), to_text(one.late), one.late_max_ms)
-                for key, one in self._cells.items()
-            ],
-        )
+        rows = []
         spans: dict[tuple[int, str], tuple[int, int]] = {}
-        for (_, bounded, _, life_id), one in self._cells.items():
-            if not bounded:
-                key = (life_id, one.ring)
-                first_ms, last_ms = spans.get(key, (one.first_ms, one.last_ms))
-                spans[key] = min(first_ms, one.first_ms), max(last_ms, one.last_ms)
+        for key, cell in self._cells.items():
+            first_ms, last_ms = min(cell.times_ms), max(cell.times_ms)
+            count = len(cell.times_ms)
+            bad = to_text(Counter(cell.bad)) if cell.bad else ""
+            late = to_text(Counter(cell.steps)) if len(cell.steps) > 1 else _one(cell.steps)
+            rows.append(
+                (*key, first_ms, last_ms, count, count - len(cell.bad), cell.fixed_up)
+                + (bad, late, cell.late_max_ms)
+            )
+            if not key[1]:
+                span = (key[3], cell.ring)
+                low_ms, high_ms = spans.get(span, (first_ms, last_ms))
+                spans[span] = min(low_ms, first_ms), max(high_ms, last_ms)
+        self._database.executemany(_UPSERT, rows)
         self._database.executemany(_SPAN, [(*key, *span) for key, span in spans.items()])
         self._cells.clear()
+
+
+def _one(steps: list[int]) -> str:
+    return f"{steps[0]}:1" if steps else ""
 
 
 def to_text(counts: dict[str, int] | dict[int, int]) -> str:
