@@ -96,6 +96,9 @@ class LinuxLeaves:
         if fed:
             lines += ["WATCHDOG=1"] if self._ready else ["READY=1", "WATCHDOG=1"]
             self._ready = True
+        else:
+            # Each part had its own limit: waiting for WatchdogSec= on top of it helps nobody.
+            lines += ["WATCHDOG=trigger"]
         notify(*lines)
 
     def recall(self) -> dict[str, Any]:
