@@ -1,4 +1,4 @@
-"""One bus of the agent: its devices polled in turn, and started again should that ever fail."""
+"""One bus of the agent: its devices polled in turn; what fails is left alone for a while."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from drivers.line import Line, silence_ms
 from gateway.agent.plan import TCP, char_bits
 from gateway.core import aio, log
+from gateway.core.errors import BadReply, TidegateError
 from gateway.health import POLL_LIMIT_MS
 from gateway.poll import ALARM, ORDINARY, Item, Schedule, poll_bus
 
@@ -49,17 +50,18 @@ class Bus:
         self._schedule = Schedule([], 0)
         self._wake = aio.Event()
         self._failures = 0
+        self._fallen: dict[str, tuple[int, int]] = {}  # device → failures in a row, not before ms
 
     async def run(self) -> None:
         """Poll for ever; a failure is told once, and polling begins anew after a while."""
+        restarts = 0
         while True:
             try:
                 await self._poll()
             except Exception as error:  # noqa: BLE001 - a mistake in one bus must not stop another
-                wait_ms = min(RESTART_MS << min(self._failures, 16), RESTART_MAX_MS)
-                self._failures += 1
-                why = f"{type(error).__name__}: {error}"
-                log.event(log.ERROR, "bus-failed", bus=self.name, why=why, again_in_ms=wait_ms)
+                wait_ms = min(RESTART_MS << min(restarts, 16), RESTART_MAX_MS)
+                restarts += 1
+                self._tell(error, wait_ms)
                 self._line.close()
                 self._beats.expect(self.name, wait_ms + POLL_LIMIT_MS, aio.now_ms())
                 await aio.sleep_ms(wait_ms)
@@ -103,6 +105,24 @@ class Bus:
     async def _ask(self, item: Item) -> list[Reading]:
         device, period_ms = item.key
         self._beats.beat(self.name, aio.now_ms())
-        readings: list[Reading] = await device.poll(period_ms)
-        self._beats.beat(self.name, aio.now_ms())
+        failures, again_ms = self._fallen.get(device.name, (0, 0))
+        if aio.now_ms() < again_ms:
+            return []
+        try:
+            readings: list[Reading] = await device.poll(period_ms)
+        except TidegateError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake in one profile must not stop another
+            wait_ms = min(RESTART_MS << min(failures, 16), RESTART_MAX_MS)
+            self._fallen[device.name] = failures + 1, aio.now_ms() + wait_ms
+            self._tell(error, wait_ms, device=device.name)
+            raise BadReply(f"{device.name}: {error!r}")
+        finally:
+            self._beats.beat(self.name, aio.now_ms())
+        self._fallen.pop(device.name, None)
         return readings
+
+    def _tell(self, error: Exception, wait_ms: int, **who: str) -> None:
+        self._failures += 1
+        why = f"{type(error).__name__}: {error}"
+        log.event(log.ERROR, "bus-failed", bus=self.name, why=why, again_in_ms=wait_ms, **who)
