@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 8  # of one gateway: a broker may still hold packs of sites before the last one
 
-# Learned counts births: a clock may stand still, or be set back. An empty body: two births gave this
+# `learned` counts births, as clocks are set back. An empty body: two births gave this
 # id, so no pack that names it can be trusted to either.
 _TABLE = """
 CREATE TABLE IF NOT EXISTS dictionaries (
