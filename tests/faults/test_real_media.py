@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SEGMENT = 65_536
 SETTINGS = Settings(4 * SEGMENT, 6 * SEGMENT, SEGMENT, 10_000)
 POINTS = [Point("writer/number", "", "", BULK, 0)]
+LOOPS = Path("/sys/block")
 IMAGE_BYTES = 12 << 20
 
 
@@ -229,8 +230,9 @@ def test_real_media_of_a_killed_rig_are_taken_away_by_the_next() -> None:
     rig.kill()
     rig.wait()
     assert f"{place}/mnt" in Path("/proc/self/mounts").read_text()
+    loops = [file for file in LOOPS.glob("loop*/loop/backing_file") if place in file.read_text()]
+    assert len(loops) == 1
     media.sweep()
     assert place not in Path("/proc/self/mounts").read_text()
     assert not Path(place).exists()
-    loops = Path("/sys/block").glob("loop*/loop/backing_file")
-    assert not [loop for loop in loops if place in loop.read_text()]
+    assert not loops[0].exists()
