@@ -1,4 +1,4 @@
-"""What the buffer costs: bytes and syncs per commit, CPU per reading, time to recover.
+"""What the buffer costs: bytes and syncs per commit, CPU per reading, time to start.
 
 Bytes are counted in pages of 4 KiB, as the device gets them: every page touched since the last
 sync counts once per sync. What the file system adds for itself (journal, inode times) is not in
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from gateway.buffer.buffer import Buffer
 from gateway.buffer.files_cpython import DiskFile, DiskFiles
+from gateway.buffer.ring import CURSOR, GROWING
 from gateway.buffer.store import Settings
-from gateway.core.reading import BULK, Point, Reading
+from gateway.core.reading import BULK, CRIT, RINGS, Point, Reading
 
 if TYPE_CHECKING:
     from typing import Any
@@ -43,6 +44,9 @@ class _CountingFile(DiskFile):
         super().sync()
         self._files.syncs += 1
         self._files.pages += len(self._pages)
+        if self._path.endswith(CURSOR):
+            self._files.cursor_pages += len(self._pages)
+            self._files.cursor_syncs += 1
         self._pages = set()
 
 
@@ -52,7 +56,7 @@ class _CountingFiles(DiskFiles):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         self._top = root
-        self.written_bytes = self.pages = self.syncs = 0
+        self.written_bytes = self.pages = self.syncs = self.cursor_pages = self.cursor_syncs = 0
 
     def open(self, path: str) -> DiskFile:
         return _CountingFile(os.path.join(self._top, path), self)
@@ -66,7 +70,8 @@ def run() -> list[dict[str, Any]]:
 
 async def _measure(root: str) -> list[dict[str, Any]]:
     rows = await _an_hour(os.path.join(root, "hour"))
-    rows += await _in_bulk(os.path.join(root, "full"))
+    rows += await _in_bulk(os.path.join(root, "bulk"))
+    rows += await _as_sold(os.path.join(root, "sold"))
     return rows
 
 
@@ -74,7 +79,7 @@ async def _an_hour(root: str) -> list[dict[str, Any]]:
     """10 readings/s for an hour, committed every 10 s and confirmed at once."""
     files = _CountingFiles(root)
     buffer = await _opened(files, Settings(12 * _MIB, 16 * _MIB, 4 * _MIB))
-    files.written_bytes = files.pages = files.syncs = 0
+    files.written_bytes = files.pages = files.syncs = files.cursor_pages = files.cursor_syncs = 0
     commits = readings = 0
     for second in range(0, _HOUR_S, 10):
         readings += 100
@@ -82,8 +87,11 @@ async def _an_hour(root: str) -> list[dict[str, Any]]:
         buffer._saved_ms = -(1 << 40)  # in life ten seconds have passed since the last cursor
         await buffer.commit()
         commits += 1
-        buffer.acked(BULK, buffer.log_id(BULK), buffer.last(BULK))
+        for seq in range(buffer.last(BULK) - 99, buffer.last(BULK) + 1, 10):
+            buffer.acked(BULK, buffer.log_id(BULK), seq)
+            await buffer.commit(telemetry=False)
     pages, syncs, written = files.pages, files.syncs, files.written_bytes
+    cursors = files.cursor_syncs
     await buffer.close()
     day_mb = pages * PAGE_BYTES * _DAY_HOURS / 1e6
     return [
@@ -92,11 +100,13 @@ async def _an_hour(root: str) -> list[dict[str, Any]]:
         _row("pages of 4 KiB per commit, cursor included", round(pages / commits, 2), "pages"),
         _row("fdatasync per commit, cursor included", round(syncs / commits, 2), "calls", 2),
         _row("bytes stored per reading", round(written / readings, 1), "B"),
+        _row("bytes per cursor write", files.cursor_pages * PAGE_BYTES // cursors, "B", 5000),
+        _row("cursor writes in 10 s of acknowledgements", cursors / commits, "calls", 1),
     ]
 
 
 async def _in_bulk(root: str) -> list[dict[str, Any]]:
-    """Fill a ring of 64 MiB, read part of it back, start again."""
+    """Write many readings, and read them back."""
     settings = Settings(12 * _MIB, 64 * _MIB, 4 * _MIB)
     buffer = await _opened(DiskFiles(root), settings)
     started = time.process_time()
@@ -113,24 +123,68 @@ async def _in_bulk(root: str) -> list[dict[str, Any]]:
         after = batch.seq + len(batch.items) - 1
         read += len(batch.items)
     read_us = (time.process_time() - started) / read * 1e6
-    # Fill the ring to the brim with larger readings: what a start costs depends on it being full.
-    text = "x" * 2000
-    for place in range(300):
-        readings = [Reading(_POINTS[0].name, text, place) for _ in range(120)]
-        buffer.add(BULK, readings)
-        await buffer.commit()
-    gaps = buffer.counts()["gaps"]
     await buffer.close()
-    started = time.perf_counter()
-    buffer = await _opened(DiskFiles(root), settings)
-    recovery_ms = (time.perf_counter() - started) * 1000
-    await buffer.close()
-    assert gaps > 0, "the ring was not full"
     return [
         _row("CPU to take and commit a reading", round(write_us, 2), "us"),
         _row("CPU to read a reading back for the uplink", round(read_us, 2), "us"),
-        _row("start with a full ring of 64 MiB", round(recovery_ms, 1), "ms", 2000),
     ]
+
+
+async def _as_sold(root: str) -> list[dict[str, Any]]:
+    """The rings of the default size: the first start, and one with 512 MiB full of readings."""
+    settings = Settings()
+    started = time.perf_counter()
+    buffer = await _opened(DiskFiles(root), settings)
+    buffer.add(BULK, _some(0))
+    await buffer.commit()
+    first_ms = (time.perf_counter() - started) * 1000
+    task = asyncio.create_task(buffer.run())
+    started, longest_ms = time.perf_counter(), 0.0
+    while _growing(root):
+        asked = time.perf_counter()
+        buffer.add(CRIT, _some(0)[:1])
+        await buffer.commit(telemetry=False)
+        longest_ms = max(longest_ms, (time.perf_counter() - asked) * 1000)
+        await asyncio.sleep(0.1)
+    fill_s = time.perf_counter() - started
+    task.cancel()
+    # To the brim, and beyond, with large readings: what a start costs depends on its being full.
+    text = "x" * 3000
+    while buffer.counts()["gaps"] == 0:
+        buffer.add(BULK, [Reading(_POINTS[0].name, text, place) for place in range(1000)])
+        await buffer.commit()
+    buffered = buffer.counts()["buffered"]
+    await buffer.close()
+    cold_ms, _ = await _restarted(root, settings, cold=True)
+    warm_ms, again = await _restarted(root, settings, cold=False)
+    assert again == buffered
+    return [
+        _row("first start to the first commit, 544 MiB", round(first_ms), "ms", 5000),
+        _row("… until the ring is filled with zeros behind it", round(fill_s, 1), "s"),
+        _row("… longest an alarm waited for its commit meanwhile", round(longest_ms, 1), "ms"),
+        _row("start with a full ring of 512 MiB", round(warm_ms, 1), "ms", 2000),
+        _row("… with none of its files cached", round(cold_ms, 1), "ms", 2000),
+    ]
+
+
+def _growing(root: str) -> bool:
+    return any(name.startswith(GROWING) for ring in RINGS for name in DiskFiles(root).names(ring))
+
+
+async def _restarted(root: str, settings: Settings, *, cold: bool) -> tuple[float, int]:
+    """Return how long a start takes in ms, and how many readings it finds."""
+    for folder, _, names in os.walk(root):
+        for name in names if cold else []:
+            descriptor = os.open(os.path.join(folder, name), os.O_RDONLY)
+            os.fsync(descriptor)  # only clean pages can be dropped
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+    started = time.perf_counter()
+    buffer = await _opened(DiskFiles(root), settings)
+    took_ms = (time.perf_counter() - started) * 1000
+    found: int = buffer.counts()["buffered"]
+    await buffer.close()
+    return took_ms, found
 
 
 async def _opened(files: DiskFiles, settings: Settings) -> Buffer:
