@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.tools.fusion import fake
 from tests.tools.fusion.history import DAY, HOUR, LEVEL, METER, MIDNIGHT_MS, History, check
 from tests.tools.fusion.test_report import shape
 from tools.fusion import cli, page, report, text
+from tools.fusion.days import Days
 
 if TYPE_CHECKING:
     from tools.fusion.complete import Document
@@ -200,3 +202,46 @@ def test_fusion_completeness_verb_refuses_what_makes_no_sense(
     History(tmp_path / "fusion.db").birth(0, "first", level=10)
     with pytest.raises(ConfigError, match=what):
         run("report", "--db", str(tmp_path / "fusion.db"), "--completeness", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first", "last"),
+    [
+        ((), "2030-03-21", "2030-03-27"),
+        (("--days", "1"), "2030-03-27", "2030-03-27"),
+        (("--since", "24h"), "2030-03-26", "2030-03-27"),
+        (("--since", "7d", "--tz", "Pacific/Kiritimati"), "2030-03-20", "2030-03-27"),
+        (("--to", "2030-03-10", "--days", "3"), "2030-03-08", "2030-03-10"),
+        (("--from", "2030-03-26"), "2030-03-26", "2030-03-27"),
+    ],
+)
+def test_fusion_completeness_verb_takes_its_days_in_several_ways(
+    arguments: tuple[str, ...], first: str, last: str
+) -> None:
+    parser = argparse.ArgumentParser()
+    cli.arguments(parser)
+    args = parser.parse_args(["report", "--db", "x", "--completeness", *arguments])
+    days = cli._days(args, MIDNIGHT_MS)
+    assert (days.names[0], days.names[-1]) == (first, last)
+    assert days.to_ms - days.from_ms == len(days.names) * DAY * 1000
+
+
+@pytest.mark.parametrize("arguments", [("--days", "0"), ("--days", "-1"), ("--from", "27.3.2030")])
+def test_fusion_completeness_verb_says_which_days_are_none(arguments: tuple[str, ...]) -> None:
+    parser = argparse.ArgumentParser()
+    cli.arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["report", "--db", "x", "--completeness", *arguments])
+
+
+def test_days_follow_the_clocks_of_their_zone() -> None:
+    spring = days_of("Europe/Berlin", "2026-03-29")
+    autumn = days_of("Europe/Berlin", "2026-10-25")
+    assert spring.to_ms - spring.from_ms == 23 * HOUR * 1000
+    assert autumn.to_ms - autumn.from_ms == 25 * HOUR * 1000
+    assert autumn.index(autumn.to_ms - 1) == 0
+
+
+def days_of(tz: str, date: str) -> Days:
+    day = dt.date.fromisoformat(date)
+    return Days(tz, day, day)
