@@ -14,8 +14,8 @@ def test_disk_that_stalls_for_5_s_does_not_delay_the_loop_and_loses_nothing() ->
     found = latency.measure(1, real=not refusal())
     print(f"late {max(found.agent_ms)} ms, a bare loop {max(found.bare_ms)} ms")
     assert len(found.agent_ms) > 800
-    # Less than all of it: a commit begins somewhere within, and its write may wait as its sync does.
-    assert found.slowest_ms > latency.STALL_S * 300, "nothing was written while it stalled"
+    # Less than all of it: a commit begins somewhere within.
+    assert found.slowest_ms > latency.STALL_S * 500, "nothing was written while it stalled"
     # What the machine itself held up is not the agent's doing.
     assert max(found.agent_ms) <= latency.MS_MAX + max(found.bare_ms)
     assert found.account["sampled"] > 300

@@ -25,7 +25,7 @@ from tools.demo.world import World
 from tools.powercut import media
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 BEAT_S = 0.005
@@ -44,7 +44,7 @@ class Found(NamedTuple):
     agent_ms: list[float]
     bare_ms: list[float]
     account: dict[str, Any]
-    slowest_ms: float  # the longest fdatasync seen
+    slowest_ms: float  # the longest write or sync seen
 
 
 def run() -> list[dict[str, object]]:
@@ -63,7 +63,7 @@ def run() -> list[dict[str, object]]:
         row("loop of the agent late, max", max(found.agent_ms), "ms", MS_MAX),
         row("an idle loop beside it late, p99", _percentile(found.bare_ms, 99), "ms"),
         row("an idle loop beside it late, max", max(found.bare_ms), "ms"),
-        row("longest fdatasync meanwhile", round(found.slowest_ms), "ms"),
+        row("longest write or sync meanwhile", round(found.slowest_ms), "ms"),
         row("readings lost", found.account["lost"], "readings", 0),
         row("readings in gaps", found.account["gaps"], "readings", 0),
         row("readings twice", found.account["duplicates"], "readings", 0),
@@ -125,7 +125,7 @@ def _stalled(device: media.Exported | None, stall: Path) -> Iterator[None]:
 
 
 def _late_ms(path: Path, from_s: float) -> tuple[list[float], list[float]]:
-    """Return what a metronome noted from `from_s` on: lateness, and how long syncs took."""
+    """Return what a metronome noted from `from_s` on: lateness, and how long the disk took."""
     late: list[float] = []
     slow: list[float] = []
     for line in path.read_text().splitlines():
@@ -153,20 +153,25 @@ async def _beat(path: Path) -> None:
             lines.clear()
 
 
-def _watch_syncs(path: Path, stall: Path) -> None:
-    """Note how long each fdatasync takes; while the file `stall` is there, none comes back."""
-    real = os.fdatasync
+def _watch_disk(path: Path, stall: Path) -> None:
+    """Note how long each write and sync takes; while the file `stall` is there, none comes back."""
 
-    def watched(descriptor: int) -> None:
-        began_s = time.monotonic()
-        while stall.exists():
-            time.sleep(BEAT_S)
-        real(descriptor)
-        now_s = time.monotonic()
-        with path.open("a") as file:
-            print("sync", now_s, f"{(now_s - began_s) * 1000:.2f}", file=file)
+    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            began_s = time.monotonic()
+            while stall.exists():
+                time.sleep(BEAT_S)
+            answer = real(*given)
+            now_s = time.monotonic()
+            with path.open("a") as file:
+                print("disk", now_s, f"{(now_s - began_s) * 1000:.2f}", file=file)
+            return answer
 
-    os.fdatasync = watched  # type: ignore[assignment]
+        return call
+
+    # A write waits as well: for the journal, to which it gives the file's new time.
+    os.pwrite = watched(os.pwrite)
+    os.fdatasync = watched(os.fdatasync)
 
 
 def main(argv: list[str]) -> int:
@@ -174,7 +179,7 @@ def main(argv: list[str]) -> int:
     beats, stall, *words = argv
     if not words:
         asyncio.run(_beat(Path(beats)))
-    _watch_syncs(Path(beats), Path(stall))
+    _watch_disk(Path(beats), Path(stall))
     real = Agent.run
 
     async def run(agent: Agent) -> None:
