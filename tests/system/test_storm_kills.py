@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-KILLS = 22
+KILLS = 20
 START_S = (0.05, 0.8)  # after this every other agent dies: many while they start
 LIFE_S = (0.3, 1.0)  # after this the others do, once they run
 SEED = 4

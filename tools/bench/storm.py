@@ -109,7 +109,7 @@ class Weather:
         self._stage = stage
         self._dice = dice
         self._broker_rest_s = broker_rest_s
-        self._broker_due_s = broker_rest_s / 4
+        self._broker_due_s = broker_rest_s / 10
         self._deck: list[str] = []
 
     async def strike(self, proxy: Proxy, at_s: float) -> None:
