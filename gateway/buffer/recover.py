@@ -382,5 +382,5 @@ def _reserve(ring: Ring, found: Found, at_once_bytes: int) -> None:
             found.remarks.append(f"{ring.name}: {held * ring.segment_bytes} bytes: disk full")
             break
     files.sync_folder(ring.name)
-    if not ring.spares:
+    if ring.growing and not ring.spares:
         ring.take_growing()
