@@ -38,10 +38,9 @@ def secured(stage: Scene, authority: Authority, port: int, server: str) -> None:
     (stage.folder / "mosquitto.conf").write_text("\n".join(rows) + "\n")
 
 
-def test_certificates_are_renewed_revoked_and_refused_under_a_running_gateway(
-    tmp_path: Path,
-) -> None:
-    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+def certificates(folder: Path) -> Authority:
+    """Return an authority that has issued all that the test wants, good and bad."""
+    ours, theirs = Authority(folder / "ours"), Authority(folder / "theirs")
     for name in ("first", "second", "third"):
         ours.issue(name, GW)
     ours.issue("old", GW, *PAST)
@@ -50,6 +49,13 @@ def test_certificates_are_renewed_revoked_and_refused_under_a_running_gateway(
     ours.issue("other", "broker", host="broker.example")
     theirs.issue("stranger", "broker", host="localhost")
     theirs.install("stranger", ours.folder / "stranger")
+    return ours
+
+
+def test_certificates_are_renewed_revoked_and_refused_under_a_running_gateway(
+    tmp_path: Path,
+) -> None:
+    ours = certificates(tmp_path)
     place, port = tmp_path / "gateway", free_port()
 
     with scene(tmp_path) as stage:

@@ -103,7 +103,7 @@ def test_link_without_names_unplugged_or_renumbered_comes_back_by_itself(tmp_pat
 
             lines = len(stage.said())
             net.renumber()
-            lost_s = stage.until_said("^lost what=broker", 6, after=lines)
+            lost_s = stage.until_said("^lost what=broker", 12, after=lines)
             back_s = stage.until_said(PRESENT, 12, after=lines)
         stage.until(lambda: newest(stage, "river") > 0.98 * len(stage.log("river").asked))
         account = stage.settle()
