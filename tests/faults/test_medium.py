@@ -80,6 +80,24 @@ def test_medium_a_small_disk_shrinks_the_rings_and_says_so() -> None:
     assert {ring: store.rings[ring].files_wanted for ring in (CRIT, BULK)} == files
 
 
+def test_medium_full_and_power_gone_as_the_last_spare_was_taken_still_starts() -> None:
+    async def story() -> None:
+        disk = SimDisk()
+        buffer = await opened(disk)
+        while len([name for name in disk.names_seen if name.startswith("bulk/s-")]) < 4:
+            buffer.add(BULK, some(0, 200))
+            await buffer.commit()
+        left = disk.copy()
+        for name in [name for name in left.names_seen if "/spare-" in name]:
+            left.names_seen.pop(name), left.names_safe.pop(name)
+        left.room = 0
+        again = await opened(left)
+        assert again.durable
+        assert identity(again)["gaps"]  # the oldest segment went, and that was said
+
+    virtual.run(story())
+
+
 async def opened(disk: SimDisk) -> Buffer:
     chance = Random(1)
     return await Buffer.open(disk, SMALL, POINTS, kernel="k", version="0", random=chance.randbytes)
