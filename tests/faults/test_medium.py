@@ -88,8 +88,8 @@ def test_medium_full_and_power_gone_as_the_last_spare_was_taken_still_starts() -
             buffer.add(BULK, some(0, 200))
             await buffer.commit()
         left = disk.copy()
-        for name in [name for name in left.names_seen if "/spare-" in name]:
-            left.names_seen.pop(name), left.names_safe.pop(name)
+        for name in [name for name in left.names_seen if name.startswith("bulk/spare-")]:
+            del left.names_seen[name], left.names_safe[name]
         left.room = 0
         again = await opened(left)
         assert again.durable
