@@ -29,6 +29,7 @@ UNKNOWN_MS = 253_402_300_799_999  # the end of 9999: as a latest time, nobody kn
 
 STEP_MS = 500  # the wall clock moved against the boot clock by more than any slewing does
 REFRESH_MS = 3_600_000  # hourly, so that drift stays below 360 ms at 100 ppm
+DRIFT = 2_000  # a boot clock nobody corrects runs wrong by one part in so many, at most: 500 ppm
 ANCHORS_MAX = 256  # ten days of hourly anchors; the oldest go first
 
 
@@ -87,10 +88,16 @@ class Clock:
                 nearest = anchor
         if nearest is None:
             return self._bounded(boot, sent_ms)
-        wall_ms = nearest.wall_ms + at_ms - nearest.at_ms
+        quality, error_ms = (SYNCED if nearest.at_ms <= at_ms else FIXED_UP), 0
         if nearest.source == RTC:
-            return Stamp(wall_ms - nearest.error_ms, wall_ms + nearest.error_ms, BOUNDED)
-        return Stamp(wall_ms, wall_ms, SYNCED if nearest.at_ms <= at_ms else FIXED_UP)
+            quality, error_ms = BOUNDED, nearest.error_ms
+            for anchor in self.anchors:
+                if anchor.boot == boot and anchor.source != RTC and anchor.at_ms <= at_ms:
+                    # Since then somebody may have set the clock; the time since boot only drifts.
+                    nearest = anchor
+                    error_ms = anchor.error_ms + (at_ms - anchor.at_ms) // DRIFT + 1
+        wall_ms = nearest.wall_ms + at_ms - nearest.at_ms
+        return Stamp(wall_ms - error_ms, wall_ms + error_ms, quality)
 
     def _bounded(self, boot: int, sent_ms: int) -> Stamp:
         low_ms = max(_vouched([anchor for anchor in self.anchors if anchor.boot < boot], -1) or [0])

@@ -62,6 +62,12 @@ def test_clock_synchronised_later_in_a_boot_mends_what_the_battery_clock_bounded
     assert clock.wall(1, 30_001, 0) == Stamp(WALL + 1, WALL + 1, SYNCED)
 
 
+def test_clock_set_by_hand_after_it_was_synchronised_moves_no_reading() -> None:
+    known = [Anchor(1, 0, WALL, 5, NTP), Anchor(1, 60_000, WALL - 86_400_000, 60_000, RTC)]
+    found = Clock(1, known).wall(1, 100_000, WALL)
+    assert found == Stamp(WALL + 100_000 - 56, WALL + 100_000 + 56, BOUNDED)
+
+
 def test_clock_keeps_only_anchors_that_tell_something_new() -> None:
     clock = Clock(1)
     assert clock.observe(1000, WALL, 5, NTP) is not None
