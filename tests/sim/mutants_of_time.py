@@ -10,7 +10,7 @@ from unittest.mock import patch
 from drivers.line import Line
 from drivers.transport.inbox import Inbox
 from gateway.buffer.buffer import Buffer
-from gateway.core.clock import SYNCED, Clock, Stamp
+from gateway.core.clock import RTC, SYNCED, Clock, Stamp
 from gateway.core.errors import LinkError
 from gateway.uplink import uplink
 from gateway.uplink.session import Session
@@ -103,6 +103,21 @@ def guess_called_synced() -> Iterator[None]:
         return Stamp(found.high_ms, found.high_ms, SYNCED)
 
     with patch.object(Clock, "_bounded", bounded):
+        yield
+
+
+@contextmanager
+def clock_set_by_hand_believed() -> Iterator[None]:
+    """The last anchor counts, whoever vouched for an earlier one of the same boot."""
+    real = Clock.wall
+
+    def wall(self: Clock, boot: int, at_ms: int, sent_ms: int) -> Stamp:
+        before = [one for one in self.anchors if one.boot == boot and one.at_ms <= at_ms]
+        if before and before[-1].source == RTC:
+            return real(Clock(self.boot, before[-1:]), boot, at_ms, sent_ms)
+        return real(self, boot, at_ms, sent_ms)
+
+    with patch.object(Clock, "wall", wall):
         yield
 
 

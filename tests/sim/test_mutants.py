@@ -72,6 +72,7 @@ CASES = {
         3, "events for the session", ("ack-flood", "slow-disk")
     ),
     "guess_called_synced": Case(3, "nobody vouched for", ("clock-lost", "power")),
+    "clock_set_by_hand_believed": Case(3, "is told to be", ("clock-step", "power")),
     "uplink_lives_by_the_wall_clock": Case(5, "", ("clock-step",)),
 }
 

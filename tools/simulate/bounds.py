@@ -69,7 +69,7 @@ def _marks(seen: Seen) -> int:
     kept = _buffer(seen)._store
     readers = kept._readers.values() if isinstance(kept, store.Store) else []
     size = _buffer(seen)._settings.segment_bytes
-    return max([4096 * len(reader._marks) // size for reader in readers] or [0])
+    return max([-(-4096 * len(reader._marks) // size) for reader in readers] or [0])
 
 
 def _flights(seen: Seen) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
 SECTOR_BYTES = 512
+PAGE_BYTES = 4096  # what is written, and lost, together
 
 
 class Inode:
@@ -26,9 +27,13 @@ class Inode:
         self.pending: list[tuple[int, bytes]] = []
 
     def sync(self) -> None:
-        if self.pending:
-            self.safe = bytes(self.seen)
-            self.pending = []
+        """Make the pages safe that were written; what a failed sync lost stays lost."""
+        safe = bytearray(self.safe)
+        for at, data in self.pending:
+            low, high = at & -PAGE_BYTES, (at + len(data) + PAGE_BYTES - 1) & -PAGE_BYTES
+            safe[low:high] = self.seen[low:high]
+        self.safe = bytes(safe)
+        self.pending = []
 
     def after_power_cut(self, chance: Random) -> Inode:
         kept = bytearray(self.safe)

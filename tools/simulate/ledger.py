@@ -72,6 +72,7 @@ class Ledger:
         self._arrived: dict[bytes, set[int]] = {}
         self._highest: dict[bytes, int] = {}
         self._began_durable = True
+        self._boot = 0  # of this life
         self._boots: set[tuple[int, int]] = set()
         self._done = dict.fromkeys(RINGS, 0)
 
@@ -82,7 +83,7 @@ class Ledger:
         if durable:
             self._boots.add((self.card, boot))
         # Without a card nothing counts boots: such a life has logs, and readings, of its own.
-        self._began_durable = durable
+        self._began_durable, self._boot = durable, boot
         if not durable:
             self._known = {key: one for key, one in self._known.items() if key[1]}
 
@@ -205,7 +206,9 @@ class Ledger:
         elif item.uptime_ms != known.at_ms:
             self._broken(f"{known} says it came {item.uptime_ms} ms after boot: {known.at_ms}")
         elif known.card in self.wrong_clocks:
-            return
+            # Only a clock that was right before, in this life, knows better than a wrong one.
+            if (known.card, known.boot) not in self.synced or known.boot != self._boot:
+                return
         if not low_ms <= known.true_ms <= high_ms:
             self._broken(f"{known} is told to be of {low_ms}..{high_ms}")
 

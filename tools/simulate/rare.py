@@ -27,7 +27,7 @@ POINTS = (
 )
 SLOWING = {"ack-time-out", "late-answer", "one-pack-window", "reconnect-at-once"}
 # What makes much work for the simulator is done less often.
-MOST = {"ack-time-out": 0.02, "reader-lost": 0.1}
+MOST = {"ack-time-out": 0.02, "anchor-early": 0.1, "reader-lost": 0.1}
 SHARES = (0.01, 0.1, 0.4)  # how often a point that is armed takes its rare way
 
 
