@@ -123,7 +123,8 @@ def _gaps(
         (gateway_id, log, ring),
     ):
         # A count of 0: the numbers were skipped, and nobody knows how many were readings.
-        readings = count or last - first + 1
+        numbers = last - first + 1
+        readings = min(count, numbers) or numbers
         if found and found[-1][1] + 1 == first and found[-1][3] == reason:
             found[-1] = (found[-1][0], last, found[-1][2] + readings, reason)
         else:

@@ -6,6 +6,7 @@ gap lies between them. The document is the contract ("tidegate.fusion.completene
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tools.fusion import claims, spell
@@ -355,14 +356,14 @@ def _within(life: Life, days: Days) -> bool:
 
 def _gaps(database: sqlite3.Connection, gateway_id: int, days: Days) -> dict[str, int]:
     """Return how many readings the gateway said are lost, by reason, as it told in these days."""
-    return dict(
-        database.execute(
-            "SELECT reason, sum(count) FROM (SELECT DISTINCT log, ring, first, last, count, reason,"
-            "  CASE WHEN first = 0 THEN seq END FROM gaps"
-            "  WHERE gateway_id = ? AND told_ms >= ? AND told_ms < ?) GROUP BY reason",
-            (gateway_id, days.from_ms, days.to_ms),
-        ).fetchall()
-    )
+    found: Counter[str] = Counter()  # summed here: a stranger's counts are too large for a column
+    for reason, count, *_ in database.execute(
+        "SELECT DISTINCT reason, count, log, ring, first, last, CASE WHEN first = 0 THEN seq END"
+        " FROM gaps WHERE gateway_id = ? AND told_ms >= ? AND told_ms < ? ORDER BY reason",
+        (gateway_id, days.from_ms, days.to_ms),
+    ):
+        found[reason] += count
+    return found
 
 
 def _health(database: sqlite3.Connection, gateway_id: int, days: Days) -> Document | None:

@@ -6,6 +6,8 @@ import csv
 import json
 from typing import TYPE_CHECKING
 
+from tools.fusion.text import clean
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
@@ -42,10 +44,26 @@ def write_csv(rows: Iterable[dict[str, Any]], out: TextIO) -> None:
     """Write a header and one line a reading."""
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for one in rows:
+        writer.writerow({name: cell(it) if isinstance(it, str) else it for name, it in one.items()})
+
+
+def cell(text: str) -> str:
+    """Return text as a CSV cell of one line, which no spreadsheet takes for a formula."""
+    shown = clean(text)
+    formula = shown.startswith(("=", "+", "@")) or (shown[:1] == "-" and not _is_number(shown))
+    return f"'{shown}" if formula else shown
 
 
 def write_json(rows: Iterable[dict[str, Any]], out: TextIO) -> None:
     """Write one JSON object a line."""
     for one in rows:
         out.write(json.dumps(one) + "\n")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

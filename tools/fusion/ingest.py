@@ -195,6 +195,8 @@ def _check_pack(pack: Pack, gw: str) -> None:
         raise BadReply(f"pack: {pack.gw} speaks for {gw}")
     if pack.seq + len(pack.items) > NUMBER_MAX:
         raise BadReply(f"pack: number {pack.seq}")
+    if pack.boot > NUMBER_MAX:
+        raise BadReply(f"pack: boot {pack.boot}")
     for item in pack.items:
         if isinstance(item, Gap):
             if not 0 <= item.first <= item.last <= NUMBER_MAX or item.count > NUMBER_MAX:

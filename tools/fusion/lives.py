@@ -21,6 +21,7 @@ ENDS = (FIRST, STOPPED, CRASHED, POWER)
 NEW_LIVES_MAX = 600  # a minute, all gateways: an outage may bring the lives of months at once
 PRESENCE_MAX = 4_096  # changes of a gateway's connection kept, the newest
 HEALTH_DAYS_MAX = 400  # days of a gateway's worst hours left
+HOURS_MAX = 87_600  # of buffer left, ten years: whoever tells more is not believed
 DAY_MS = 1_440 * MINUTE_MS
 
 _KEEP = """
@@ -103,7 +104,7 @@ class Lives:
 
     def health(self, gateway_id: int, told: dict[str, Any], now_ms: int) -> None:
         """Keep the fewest hours left and the fullest ring of the day."""
-        hours, fill = _number(told.get("hours_left")), _number(told.get("fill"))
+        hours, fill = hours_left(told), fill_of(told)
         self._database.execute(
             "INSERT INTO health_days VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " hours_left = min(coalesce(hours_left, excluded.hours_left),"
@@ -156,6 +157,16 @@ class Lives:
         self._database.execute(_KEEP.format(table, column), (gateway_id, rows - 1))
 
 
-def _number(value: object) -> float | None:
-    """Return a number that health told, or None."""
-    return float(value) if isinstance(value, int | float) and value == value else None
+def hours_left(told: dict[str, Any]) -> float | None:
+    """Return the hours that health told the buffer lasts, None if that is no such number."""
+    return _number(told.get("hours_left"), HOURS_MAX)
+
+
+def fill_of(told: dict[str, Any]) -> float | None:
+    """Return which part of its ring health told is full, None if that is no such number."""
+    return _number(told.get("fill"), 1)
+
+
+def _number(value: object, most: float) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value <= most else None

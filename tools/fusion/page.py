@@ -7,8 +7,9 @@ import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
+from tools.fusion.export import cell
 from tools.fusion.sums import CAUSES
-from tools.fusion.text import BOLD, COLUMNS, buffer_left, duration, paint
+from tools.fusion.text import BOLD, COLUMNS, buffer_left, duration, painted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def lines(document: Document, colour: bool = False) -> list[str]:
         found += [("", ""), *_gateway(gateway, document)]
     if not document["gateways"]:
         found.append(("", "no gateway has been heard"))
-    return [paint(style if colour else "", line) for style, line in found]
+    return painted(found, colour)
 
 
 def write_csv(document: Document, out: TextIO) -> None:
@@ -49,7 +50,7 @@ def write_csv(document: Document, out: TextIO) -> None:
             for day in point["days"]:
                 late = day["latency"] or {}
                 writer.writerow(
-                    [gateway["gateway"], point["point"], point["kind"], point["unit"]]
+                    [gateway["gateway"], *map(cell, (point["point"], point["kind"], point["unit"]))]
                     + [day["day"], point["every_ms"], day["due"], day["delivered"]]
                     + [day["complete"], *(_count(day, cause) for cause in CAUSES), day["extra"]]
                     + list(day["clock"].values())
@@ -114,9 +115,7 @@ def _facts(gateway: Document) -> list[tuple[str, str]]:
         told = [f"{one['boot']} ({one['ended_before'] or 'not told'})" for one in lives]
         more = len(gateway["lives"]) - len(lives)
         line = f"boots, and how the life before ended: {', '.join(told)}"
-        line += f", and {more} before" if more else ""
-        wrapped = textwrap.wrap(line, COLUMNS - 4)
-        found += [("", one if one is wrapped[0] else f"  {one}") for one in wrapped]
+        found.append(("", line + (f", and {more} before" if more else "")))
     late = gateway["latency"]
     if late:
         shares = ", ".join(f"{n} % {duration(late[f'p{n}_ms'])}" for n in (50, 95, 99))

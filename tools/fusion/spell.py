@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tools.fusion.lives import CRASHED, FIRST, POWER, STOPPED
+from tools.fusion.lives import CRASHED, FIRST, POWER, STOPPED, fill_of, hours_left
 from tools.fusion.sums import CRASH, OPERATOR, UNKNOWN
 from tools.fusion.sums import POWER as POWER_CUT
 
@@ -83,8 +83,7 @@ def heard(database: sqlite3.Connection, gateway_id: int) -> tuple[int, float | N
         "SELECT seen_ms FROM gateways WHERE gateway_id = ?", (gateway_id,)
     ).fetchone()[0]
     told = health(database, gateway_id)
-    hours = told.get("hours_left") if told else None
-    return seen_ms, hours if isinstance(hours, int | float) else None
+    return seen_ms, told["hours_left"] if told else None
 
 
 def health(database: sqlite3.Connection, gateway_id: int) -> dict[str, Any] | None:
@@ -96,8 +95,7 @@ def health(database: sqlite3.Connection, gateway_id: int) -> dict[str, Any] | No
     if found is None:
         return None
     told: dict[str, Any] = json.loads(found[1])
-    told["came_ms"] = found[0]
-    return told
+    return {**told, "came_ms": found[0], "hours_left": hours_left(told), "fill": fill_of(told)}
 
 
 def times(found: list[Life], from_ms: int, to_ms: int) -> tuple[int, dict[str, int]]:

@@ -11,7 +11,7 @@ from gateway.core.errors import BadReply
 
 ISLANDS_MAX = 64  # ranges above a hole; a window of 20 packs makes at most 20
 AHEAD_MAX = 1 << 20  # numbers above `high` that are kept: a whole damaged segment, many times
-NUMBER_MAX = (1 << 63) - 1  # what a database column holds
+NUMBER_MAX = (1 << 62) - 1  # a database column holds it, and the number after it
 
 
 class Stream:

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 COLUMNS = 100
 NAME_MAX = 30
 RED, YELLOW, BOLD, _PLAIN = "\x1b[31;1m", "\x1b[33;1m", "\x1b[1m", "\x1b[0m"
-HOURS_LOW, HOURS_LEAST = (
-    72,
-    24,
-)  # of buffer left: shown in yellow below the one, in red below the other
+HOURS_LOW, HOURS_LEAST = 72, 24  # of buffer left: below the one in yellow, the other in red
 WHY_MIN = 18  # columns for the reasons, which go on below when they need more
 _HEADS = ("POINT", "KIND", "EVERY", "DUE", "GOOD", "%", "LAST", "NOT GOOD")
 _RIGHT = {2, 3, 4, 5}  # columns of numbers
@@ -45,7 +42,7 @@ def lines(document: Document, colour: bool = False) -> list[str]:
         found.append(("", line[:COLUMNS]))
     if not found[-1][1]:
         found.pop()
-    return [paint(style if colour else "", line) for style, line in found]
+    return painted(found, colour)
 
 
 def _gateway(gateway: Document, now_ms: int) -> list[tuple[str, str]]:
@@ -122,12 +119,12 @@ def buffer_left(health: Document) -> list[tuple[str, str]]:
     """Return lines on how long the gateway's buffer still lasts, as far as it has told."""
     found = []
     hours, fill = health.get("hours_left"), health.get("fill")
-    if isinstance(hours, int | float):
+    if hours is not None:
         style = RED if hours < HOURS_LEAST else YELLOW if hours < HOURS_LOW else ""
         line = f"buffer:   {hours:g} hours left"
         least = health.get("hours_left_min")
         line += f" (least {least:g})" if least is not None and least < hours else ""
-        if isinstance(fill, int | float):
+        if fill is not None:
             line += f", {fill * 100:.0f} % full of what is not confirmed"
         found.append((style, line))
     if health.get("durable") is False:
@@ -179,11 +176,23 @@ def _cut(cell: str) -> str:
     return cell if len(cell) <= NAME_MAX else cell[: NAME_MAX - 1] + "…"
 
 
-def paint(style: str, line: str) -> str:
+def painted(lines: Sequence[tuple[str, str]], colour: bool) -> list[str]:
+    """Return (style, line) as lines of a terminal; what is too long goes on below."""
+    return [
+        _paint(style if colour else "", part)
+        for style, line in lines
+        for part in textwrap.wrap(line, COLUMNS, subsequent_indent="    ") or [""]
+    ]
+
+
+def _paint(style: str, line: str) -> str:
     """Return the line in a style, without anything that would move the cursor."""
-    # Units, kinds and topics are a stranger's text: no control character reaches the terminal.
-    clean = "".join([letter if letter.isprintable() else "·" for letter in line])
-    return f"{style}{clean}{_PLAIN}" if style else clean
+    return f"{style}{clean(line)}{_PLAIN}" if style else clean(line)
+
+
+def clean(text: str) -> str:
+    """Return a stranger's text (a unit, kind or topic) without control characters."""
+    return "".join([letter if letter.isprintable() else "·" for letter in text])
 
 
 def duration(ms: int) -> str:
