@@ -168,5 +168,6 @@ def fill_of(told: dict[str, Any]) -> float | None:
 
 
 def _number(value: object, most: float) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value <= most else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        return None
+    return float(value)
