@@ -77,7 +77,7 @@ class Gateway:
     def _points(self) -> list[Point]:
         changes: dict[int, list[tuple[int, int | None]]] = {}
         for point_id, life_id, every_ms in self._database.execute(
-            "SELECT point_id, life_id, p.every_ms FROM periods p JOIN lives USING (life_id)"
+            "SELECT point_id, life_id, p.every_ms FROM points JOIN periods p USING (point_id)"
             " WHERE gateway_id = ?",
             (self._gateway_id,),
         ):

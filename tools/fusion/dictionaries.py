@@ -19,22 +19,12 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 8  # of one gateway: a broker may still hold packs of sites before the last one
 
-# `learned` counts births, as clocks are set back. An empty body: two births gave this
-# id, so no pack that names it can be trusted to either.
-_TABLE = """
-CREATE TABLE IF NOT EXISTS dictionaries (
-  gateway TEXT NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, learned INTEGER NOT NULL,
-  PRIMARY KEY (gateway, id)
-) STRICT, WITHOUT ROWID;
-"""
-
 
 class Dictionaries:
     """Every dictionary that may still be named by a pack, by gateway and id."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        database.execute(_TABLE)
         self._known: dict[tuple[str, int], bytes] = {}
         self._newest: dict[str, int] = {}
         self._learned = 0

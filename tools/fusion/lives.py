@@ -147,8 +147,8 @@ class Lives:
 
     def _load(self, gateway_id: int) -> dict[int, int | None]:
         rows = self._database.execute(
-            "SELECT point_id, every_ms FROM lives JOIN periods USING (life_id)"
-            " WHERE gateway_id = ? ORDER BY card, boot",
+            "SELECT point_id, p.every_ms FROM points JOIN periods p USING (point_id)"
+            " JOIN lives USING (life_id) WHERE points.gateway_id = ? ORDER BY card, boot",
             (gateway_id,),
         )
         return dict(rows.fetchall())  # of each point the row of its newest life remains

@@ -58,7 +58,6 @@ CREATE TABLE gaps (
   first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, reason TEXT NOT NULL,
   told_ms INTEGER NOT NULL, settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (told_by, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX gaps_of_log ON gaps (gateway_id, log, ring, first);
 CREATE TABLE holes (
   stream_id INTEGER NOT NULL REFERENCES streams, first INTEGER NOT NULL, last INTEGER NOT NULL,
   why TEXT NOT NULL, found_ms INTEGER NOT NULL,
@@ -86,7 +85,7 @@ def create_or_open(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         if _is_empty(database):
-            tables = _TABLES + migrate.BOOKS
+            tables = _TABLES + migrate.ADDED
             database.executescript(f"BEGIN; {tables} PRAGMA user_version = {VERSION}; COMMIT;")
         found = _version(database, path)
         if found < VERSION:

@@ -17,6 +17,9 @@ from tools.fusion.days import Days, local_date
 from tools.fusion.stream import NUMBER_MAX
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
     from tools.fusion.complete import Document
 
 COLUMN_MAX = (1 << 63) - 1
@@ -117,3 +120,49 @@ def test_csv_leaves_numbers_below_zero_as_they_are() -> None:
     export.write_csv(export.readings(platform.database), out)
     values = [row["value"] for row in csv.DictReader(io.StringIO(out.getvalue()))]
     assert values == ["-5", "-0.5", "-2.5"]
+
+
+def steps(database: sqlite3.Connection, work: Callable[..., object], *arguments: object) -> int:
+    """Return how many hundreds of instructions the database takes for `work`."""
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+
+    database.set_progress_handler(step, 100)
+    work(*arguments)
+    database.set_progress_handler(None, 0)
+    return count
+
+
+def test_pack_costs_no_more_after_thousands_of_gaps() -> None:
+    found = []
+    for gaps in (10, 2_000):
+        platform = Platform()
+        platform.take(fake.message(1))
+        for number in range(gaps):
+            platform.ingest.receive(
+                *fake.gap_message(number + 1, fake.gap(5 + number, 5 + number)), NOW
+            )
+        platform.ingest.commit(NOW)
+        packs = [fake.message(5 + gaps + 4 * number) for number in range(20)]
+        found.append(steps(platform.database, platform.take, *packs))
+        assert len(platform.numbers()) == 84
+    assert found[1] < 2 * found[0]
+
+
+def test_report_on_one_gateway_costs_no_more_beside_a_hundred_others() -> None:
+    found = []
+    points = [[f"box/{n}", "", "", BULK, 1_000] for n in range(50)]
+    for others in (1, 100):
+        platform = Platform()
+        for number in range(others + 1):
+            gw = f"gw-{number}"
+            topic, birth = fake.state(gw=gw, points=points)
+            platform.take((topic.replace(fake.GW, gw), birth), now_ms=NOW + number * 60_000)
+        today = local_date(NOW, "UTC")
+        days = Days("UTC", today, today)
+        database = platform.database
+        found.append(steps(database, complete.report, database, NOW, days, "gw-0"))
+    assert found[1] < 2 * found[0]
