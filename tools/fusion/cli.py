@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         # Also after the sub-verb; SUPPRESS keeps a --json given before it.
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
         verb.add_argument("--gw", default="", metavar="ID", help="only this gateway")
-        verb.add_argument("--since", type=_span_ms, default=0, metavar="SPAN", help="90s, 24h, 7d")
+    _since(export)
     _completeness(report)
     prune = verbs.add_parser("prune", help="delete readings that are old; what was counted stays")
     prune.add_argument("--before", type=_span_ms, required=True, metavar="SPAN", help="400d")
@@ -50,13 +50,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _completeness(report: argparse.ArgumentParser) -> None:
+    report.set_defaults(wrong=report.error)
     told = report.add_argument_group("completeness, by point and local day")
     told.add_argument("--completeness", action="store_true", help="what was due and did not come")
-    told.add_argument("--days", type=_count, metavar="N", help="today and N - 1 days before it")
-    told.add_argument("--from", type=_date, dest="from_", metavar="DATE", help="first day")
+    start = told.add_mutually_exclusive_group()
+    _since(start, "90s, 24h, 7d; also without --completeness")
+    start.add_argument("--days", type=_count, metavar="N", help="the last day and N - 1 before it")
+    start.add_argument("--from", type=_date, dest="from_", metavar="DATE", help="first day")
     told.add_argument("--to", type=_date, metavar="DATE", help="last day (default: today)")
-    told.add_argument("--tz", default="UTC", metavar="ZONE", help="whose days, as Asia/Shanghai")
+    told.add_argument("--tz", metavar="ZONE", help="whose days, as Asia/Shanghai (default: UTC)")
     told.add_argument("--csv", action="store_true", help="a line for each point and day")
+
+
+def _since(verb: argparse._ActionsContainer, what: str = "90s, 24h, 7d") -> None:
+    verb.add_argument("--since", type=_span_ms, default=0, metavar="SPAN", help=what)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -95,6 +102,10 @@ def _run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace) -> int:
     if args.completeness:
         return _complete(args)
+    lone = [name for name in ("days", "from_", "to", "tz", "csv") if getattr(args, name)]
+    if lone:
+        names = ", ".join(f"--{name.rstrip('_')}" for name in lone)
+        args.wrong(f"{names} {'goes' if len(lone) == 1 else 'go'} with --completeness")
     from tools.fusion import schema, text
     from tools.fusion.report import report
 
@@ -113,6 +124,8 @@ def _report(args: argparse.Namespace) -> int:
 def _complete(args: argparse.Namespace) -> int:
     from tools.fusion import complete, page, schema, text
 
+    if args.csv and args.json:
+        args.wrong("--csv or --json, not both")
     now_ms = int(time.time() * 1000)
     days = _days(args, now_ms)
     database = schema.open_readonly(args.db)
@@ -129,16 +142,17 @@ def _complete(args: argparse.Namespace) -> int:
 
 
 def _days(args: argparse.Namespace, now_ms: int) -> Days:
-    from tools.fusion.days import Days, local_date
+    from tools.fusion.days import UTC, Days, local_date
 
+    tz = args.tz or UTC
     try:
-        last = args.to or local_date(now_ms, args.tz)
+        last = args.to or local_date(now_ms, tz)
         first = args.from_
-        if first is None and args.since:
-            first = local_date(now_ms - int(args.since), args.tz)
+        if args.since:
+            first = local_date(max(0, now_ms - int(args.since)), tz)
         if first is None:
             first = last - dt.timedelta(days=(args.days or DAYS) - 1)
-        return Days(args.tz, first, last)
+        return Days(tz, first, last)
     except (ValueError, OverflowError) as error:
         raise ConfigError(str(error))
 
@@ -178,8 +192,10 @@ def _since_ms(args: argparse.Namespace, now_ms: int) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"not a number of days: {text!r}")
+    from tools.fusion.days import DAYS_MAX
+
+    if not text.isdecimal() or not 1 <= int(text) <= DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"not 1 to {DAYS_MAX} days: {text!r}")
     return int(text)
 
 

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from tools.fusion.migrate import QUARTER_MS
 
 DAYS_MAX = 400  # of one report
+UTC = "UTC"
 
 
 class Days:
@@ -18,7 +19,9 @@ class Days:
         zone = zone_of(tz)
         self.tz = tz
         count = (last - first).days + 1
-        if not 0 < count <= DAYS_MAX:
+        if count < 1:
+            raise ValueError(f"{first} is after {last}")
+        if count > DAYS_MAX:
             raise ValueError(f"{first} to {last} are {count} days, not 1 to {DAYS_MAX}")
         dates = [first + dt.timedelta(days=number) for number in range(count + 1)]
         # Historic zones had odd offsets; sums are kept by quarters of an hour.
@@ -42,12 +45,14 @@ class Days:
         return bisect_right(self.starts_ms, at_ms) - 1
 
 
-def zone_of(name: str) -> zoneinfo.ZoneInfo:
+def zone_of(name: str) -> dt.tzinfo:
     """Return the zone called `name`; ValueError if there is none."""
+    if name == UTC:
+        return dt.UTC  # also on a machine without the IANA database
     try:
         return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, OSError):
-        raise ValueError(f"no time zone {name!r}")
+    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
+        raise ValueError(f"no time zone {name!r} on this machine")
 
 
 def local_date(at_ms: int, tz: str) -> dt.date:
@@ -61,6 +66,6 @@ def day_end_ms(at_ms: int, tz: str) -> int:
     return _midnight_ms(date, zone_of(tz)) // QUARTER_MS * QUARTER_MS
 
 
-def _midnight_ms(date: dt.date, zone: zoneinfo.ZoneInfo) -> int:
+def _midnight_ms(date: dt.date, zone: dt.tzinfo) -> int:
     midnight = dt.datetime.combine(date, dt.time(), zone)
     return int(midnight.timestamp()) * 1000

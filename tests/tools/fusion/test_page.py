@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import io
 import json
+import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -191,7 +192,10 @@ def test_fusion_completeness_verb_answers_in_three_forms_and_by_its_exit_code(
     ("arguments", "what"),
     [
         (("--tz", "Europe/Nowhere"), "no time zone"),
-        (("--from", "2030-03-27", "--to", "2030-03-26"), "0 days"),
+        (("--tz", "/etc/passwd"), "no time zone"),
+        (("--tz", "../x"), "no time zone"),
+        (("--from", "2030-03-27", "--to", "2030-03-26"), "2030-03-27 is after 2030-03-26"),
+        (("--since", "999999999d"), "days, not 1 to"),
         (("--from", "1970-01-01"), "days, not 1 to"),
         (("--gw", "nobody"), "never been heard"),
     ],
@@ -226,6 +230,27 @@ def test_fusion_completeness_verb_takes_its_days_in_several_ways(
     assert days.to_ms - days.from_ms == len(days.names) * DAY * 1000
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("--csv",), "--csv goes with --completeness"),
+        (("--tz", "UTC", "--to", "2030-03-27"), "--to, --tz go with --completeness"),
+        (("--completeness", "--csv", "--json"), "--csv or --json"),
+        (("--completeness", "--days", "3", "--from", "2030-03-27"), "not allowed with"),
+        (("--completeness", "--days", "3", "--since", "3d"), "not allowed with"),
+        (("--completeness", "--days", "99999999999"), "1 to 400"),
+    ],
+)
+def test_fusion_report_verb_ignores_no_argument(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], what: str
+) -> None:
+    History(tmp_path / "fusion.db").birth(0, "first", level=10)
+    with pytest.raises(SystemExit) as end:
+        run("report", "--db", str(tmp_path / "fusion.db"), *arguments)
+    assert end.value.code == 2
+    assert what in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [("--days", "0"), ("--days", "-1"), ("--from", "27.3.2030")])
 def test_fusion_completeness_verb_says_which_days_are_none(arguments: tuple[str, ...]) -> None:
     parser = argparse.ArgumentParser()
@@ -240,6 +265,16 @@ def test_days_follow_the_clocks_of_their_zone() -> None:
     assert spring.to_ms - spring.from_ms == 23 * HOUR * 1000
     assert autumn.to_ms - autumn.from_ms == 25 * HOUR * 1000
     assert autumn.index(autumn.to_ms - 1) == 0
+
+
+def test_days_of_utc_need_no_time_zones_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", none)
+    assert days_of("UTC", "2030-03-27").from_ms == MIDNIGHT_MS
+    with pytest.raises(ValueError, match="no time zone"):
+        days_of("Europe/Berlin", "2030-03-27")
 
 
 def days_of(tz: str, date: str) -> Days:
