@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.agent.load_cpython import Loaded
+from tools.bench.cli import BENCHES, LONG
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -41,6 +42,19 @@ def test_docs_decisions_are_numbered_once() -> None:
     numbers = [name[:4] for name in pages]
     assert len(numbers) == len(set(numbers)) >= 8
     assert all(re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", name) for name in pages)
+
+
+def test_docs_every_requirement_of_delivery_names_a_proof_that_exists() -> None:
+    rows = re.findall(r"^\| (R\d\d) \|(.*)\|$", (ROOT / "docs/delivery.md").read_text(), re.M)
+    assert [number for number, _ in rows] == [f"R{number:02}" for number in range(1, 35)]
+    for number, row in rows:
+        named = re.findall(r"`((?:tests|tools)/[^`]+)`", row)
+        benches = re.findall(r"`(?:tidegate )?bench (\w+)`", row)
+        assert named or benches or "tidegate check" in row, number
+        for path in named:
+            assert (ROOT / path).is_file(), f"{number}: {path}"
+        for bench in benches:
+            assert bench in BENCHES | LONG, f"{number}: bench {bench}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
