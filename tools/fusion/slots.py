@@ -8,6 +8,7 @@ number has to be made to fit. Pure: knows no database, no clock and no causes bu
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -226,10 +227,14 @@ class Pool:
         A silence reaches from half a period before it, when the next reading was not yet overdue,
         to a period after it, when each point has had its turn again.
         """
+        zones = sorted(zones, key=lambda one: one[:2])
+        ends_ms = list(accumulate((to_ms for _, to_ms, _ in zones), max))
         for point, holes in self._holes.items():
             for hole in holes:
                 left = hole
-                for from_ms, to_ms, why in zones:
+                start = bisect_left(ends_ms, hole.first_ms - hole.every_ms)
+                for index in range(start, len(zones)):
+                    from_ms, to_ms, why = zones[index]
                     if not left.count or from_ms > left.last_ms + left.every_ms:
                         break
                     low, rest = left.cut(left.before(from_ms - left.every_ms // 2))

@@ -14,6 +14,7 @@ from tests.tools.fusion.history import DAY, LEVEL, MIDNIGHT_MS, History, check
 from tests.tools.fusion.platform import NOW, Platform
 from tools.fusion import complete, export, page, prune, report, text
 from tools.fusion.days import Days, local_date
+from tools.fusion.slots import Hole
 from tools.fusion.stream import NUMBER_MAX
 
 if TYPE_CHECKING:
@@ -166,3 +167,22 @@ def test_report_on_one_gateway_costs_no_more_beside_a_hundred_others() -> None:
         database = platform.database
         found.append(steps(database, complete.report, database, NOW, days, "gw-0"))
     assert found[1] < 2 * found[0]
+
+
+def test_gateway_that_boots_forever_costs_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    cut = Hole.cut
+    for boots in (50, 200):
+        cuts: list[int] = []
+        history = History()
+        for number in range(boots):
+            history.birth(30 * number, "crashed", level=1)
+            history.read(LEVEL, [30 * number + 5])
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Hole, "cut", lambda hole, number, cuts=cuts: cuts.append(1) or cut(hole, number)
+            )
+            missing = history.missing(30 * boots)["missing"]
+        assert {"crash"} <= set(missing) <= {"crash", "buffered"}
+        found.append(len(cuts))
+    assert found[1] < 5 * found[0]
