@@ -63,6 +63,7 @@ class Gateway:
         self._gateway_id = gateway_id
         self._days = days
         self._now_ms = now_ms
+        self._since_ms = max(days.from_ms, _pruned_ms(database))
         self.lives = spell.lives(database, gateway_id)
         self._numbers = {one.life_id: number for number, one in enumerate(self.lives)}
         self.points = {one.point_id: one for one in self._points()}
@@ -234,7 +235,7 @@ class Gateway:
         point = self.points[point_id]
         left = hole
         starts = self._days.starts_ms
-        left = left.cut(left.before(starts[0]))[1]
+        left = left.cut(left.before(self._since_ms))[1]
         for index, end_ms in enumerate(starts[1:]):
             if not left.count:
                 return
@@ -253,6 +254,7 @@ def report(database: sqlite3.Connection, now_ms: int, days: Days, gateway: str =
             (gateway, gateway),
         ).fetchall()
         gateways = [_gateway(database, row, days, now_ms) for row in rows]
+        pruned_ms = _pruned_ms(database)
     finally:
         database.execute("ROLLBACK")
     whole = Sums()
@@ -265,9 +267,16 @@ def report(database: sqlite3.Connection, now_ms: int, days: Days, gateway: str =
         "days": days.names,
         "from_ms": days.from_ms,
         "to_ms": days.to_ms,
+        "pruned_ms": pruned_ms,
         **whole.document(),
         "gateways": [one for one, _ in gateways],
     }
+
+
+def _pruned_ms(database: sqlite3.Connection) -> int:
+    """Return before when nothing is counted any more."""
+    found: int = database.execute("SELECT coalesce(max(before_ms), 0) FROM pruned").fetchone()[0]
+    return found
 
 
 def _gateway(

@@ -26,6 +26,7 @@ NO_BOOT = 0  # the life to which readings belong whose boot was not kept
 # presence: when the gateway's connection came and went.
 # claims: `count` readings of a ring between two moments are missing for a cause.
 # health_days: the least and worst that a gateway told on a day (UTC).
+# pruned: one row once sums were deleted: what was due before `before_ms` is not known any more.
 # dictionaries.learned counts births, as clocks are set back. An empty body: two births gave this
 # id, so no pack that names it can be trusted to either.
 ADDED = """
@@ -67,6 +68,7 @@ CREATE TABLE health_days (
   gateway_id INTEGER NOT NULL REFERENCES gateways, day INTEGER NOT NULL, hours_left REAL,
   fill REAL, volatile INTEGER NOT NULL, PRIMARY KEY (gateway_id, day)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE pruned (before_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE dictionaries (
   gateway TEXT NOT NULL, id INTEGER NOT NULL, body BLOB NOT NULL, learned INTEGER NOT NULL,
   PRIMARY KEY (gateway, id)

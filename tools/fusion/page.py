@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tools.fusion.export import cell
 from tools.fusion.sums import CAUSES
-from tools.fusion.text import BOLD, COLUMNS, buffer_left, duration, painted
+from tools.fusion.text import BOLD, COLUMNS, buffer_left, duration, painted, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,8 @@ def lines(document: Document, colour: bool = False) -> list[str]:
     days = document["days"]
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     found = [(BOLD, f"completeness of {span} ({document['tz']}): {_whole(document)}")]
+    if document["pruned_ms"] > document["from_ms"]:
+        found.append(("", f"not counted before {stamp(document['pruned_ms'])}: pruned"))
     for gateway in document["gateways"]:
         found += [("", ""), *_gateway(gateway, document)]
     if not document["gateways"]:

@@ -22,6 +22,8 @@ def prune(
     """Delete readings made before `before_ms` (Unix), their sums too if `sums`; return counts."""
     database.execute("BEGIN IMMEDIATE")
     claims.settle(database, now_ms)
+    if sums:
+        _forget(database, before_ms // QUARTER_MS * QUARTER_MS)
     database.execute("COMMIT")
     points = database.execute("SELECT point_id FROM points").fetchall()
     found = {"readings": 0, "sums": 0}
@@ -42,6 +44,14 @@ def prune(
                 (*point, before_ms // QUARTER_MS, STEP),
             )
     return found
+
+
+def _forget(database: sqlite3.Connection, before_ms: int) -> None:
+    """Note that nothing is counted before `before_ms`, first of all: a cut then costs no truth."""
+    latest_ms = max([before_ms, *(one for (one,) in database.execute("SELECT * FROM pruned"))])
+    database.execute("DELETE FROM pruned")
+    database.execute("INSERT INTO pruned VALUES (?)", (latest_ms,))
+    database.execute("DELETE FROM claims WHERE to_ms < ?", (before_ms,))
 
 
 def _all(database: sqlite3.Connection, sql: str, arguments: tuple[int, ...]) -> int:

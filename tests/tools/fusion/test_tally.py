@@ -13,7 +13,7 @@ from gateway.core.reading import BULK, QUALITIES
 from tests.tools.fusion import fake
 from tests.tools.fusion.history import DAY, HOUR, LEVEL, METER, MIDNIGHT_MS, History, check
 from tests.tools.fusion.platform import NOW, Platform
-from tools.fusion import lives, prune, tally
+from tools.fusion import lives, page, prune, tally
 from tools.fusion.tally import LATE_STEPS_MS, PROMPT_MS
 
 COUNTS = """
@@ -170,3 +170,19 @@ def test_prune_keeps_a_reading_whose_time_may_be_later() -> None:
     database = history.platform.database
     assert prune.prune(database, MIDNIGHT_MS + DAY * 1000, NOW)["readings"] == 0
     assert prune.prune(database, MIDNIGHT_MS + 3 * DAY * 1000, NOW)["readings"] == 3
+
+
+def test_prune_of_sums_leaves_what_was_due_then_unsaid() -> None:
+    history = History()
+    history.birth(0, "first", level=10)
+    history.read(LEVEL, range(0, 3 * DAY, 10))
+    database = history.platform.database
+    now_ms = MIDNIGHT_MS + 3 * DAY * 1000
+    before_ms = MIDNIGHT_MS + 36 * HOUR * 1000
+    assert prune.prune(database, before_ms + 899_999, now_ms, sums=True)["sums"] == 36 * 4
+    prune.prune(database, MIDNIGHT_MS, now_ms, sums=True)
+    found = check(history.report(3 * DAY, 3))
+    assert found["pruned_ms"] == before_ms
+    assert (found["due"], found["delivered"], found["missing"]) == (12_960, 12_960, {})
+    assert [day["due"] for day in found["gateways"][0]["days"]] == [0, 4_320, 8_640]
+    assert "not counted before 2030-03-28 12:00:00Z: pruned" in page.lines(found)
