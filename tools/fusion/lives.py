@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIRST, STOPPED, CRASHED, POWER = "first", "stopped", "crashed", "power"
 ENDS = (FIRST, STOPPED, CRASHED, POWER)
 
-NEW_LIVES_MAX = 600  # a minute, all gateways: an outage may bring the lives of months at once
+NEW_LIVES_MAX = 600  # of a gateway a minute: an outage may bring the lives of months at once
 PRESENCE_MAX = 4_096  # changes of a gateway's connection kept, the newest
 HEALTH_DAYS_MAX = 400  # days of a gateway's worst hours left
 HOURS_MAX = 87_600  # of buffer left, ten years: whoever tells more is not believed
@@ -39,7 +39,7 @@ class Lives:
         self._newest: dict[int, tuple[int, int]] = {}  # gateway → card, boot
         self._ids: dict[tuple[int, int, int], int] = {}  # gateway, card, boot
         self._periods: dict[int, dict[int, int | None]] = {}  # gateway → point → every_ms
-        self._budget = Budget(NEW_LIVES_MAX)
+        self._budgets: dict[int, Budget] = {}  # of gateways with new lives
         for gateway_id, ring, log, card in database.execute("SELECT * FROM cards"):
             self._cards[gateway_id, ring, log] = card
         for gateway_id, card, boot, life_id in database.execute(
@@ -55,7 +55,8 @@ class Lives:
             card = self._card(gateway_id, ring, log, boot)
         found = self._ids.get((gateway_id, card, boot))
         if found is None:
-            self._budget.take(f"boot {boot} is new, and so were too many", now_ms)
+            budget = self._budgets.setdefault(gateway_id, Budget(NEW_LIVES_MAX))
+            budget.take(f"boot {boot} is new, and so were too many", now_ms)
             found = self._database.execute(
                 "INSERT INTO lives (gateway_id, card, boot, ended, version, first_ms)"
                 " VALUES (?, ?, ?, NULL, '', ?)",

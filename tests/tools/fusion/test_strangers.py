@@ -12,7 +12,7 @@ from gateway.core.reading import BULK, Gap
 from tests.tools.fusion import fake
 from tests.tools.fusion.history import DAY, LEVEL, MIDNIGHT_MS, History, check
 from tests.tools.fusion.platform import NOW, Platform
-from tools.fusion import complete, export, page, prune, report, text
+from tools.fusion import complete, export, lives, page, prune, report, text
 from tools.fusion.days import Days, local_date
 from tools.fusion.slots import Hole
 from tools.fusion.stream import NUMBER_MAX
@@ -186,3 +186,17 @@ def test_gateway_that_boots_forever_costs_in_proportion(monkeypatch: pytest.Monk
         assert {"crash"} <= set(missing) <= {"crash", "buffered"}
         found.append(len(cuts))
     assert found[1] < 5 * found[0]
+
+
+def test_new_boots_of_one_gateway_keep_no_other_from_booting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lives, "NEW_LIVES_MAX", 2)
+    platform = Platform()
+    for boot in range(1, 4):
+        platform.take(fake.state(boot=boot))
+    assert len(platform.rejections()) == 1
+    topic, birth = fake.state(gw="gw-2")
+    platform.take((topic.replace(fake.GW, "gw-2"), birth))
+    assert len(platform.rejections()) == 1
+    assert platform.rows("SELECT count(*) FROM lives GROUP BY gateway_id") == [(2,), (1,)]
