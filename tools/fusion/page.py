@@ -71,7 +71,8 @@ def table(heads: Sequence[str], left: set[int], rows: Sequence[Sequence[str]]) -
     cells = [list(row[:-1]) for row in (heads, *rows)]
     widths = [max(width(row[index]) for row in cells) for index in range(len(heads) - 1)]
     # Names give way to numbers.
-    room = COLUMNS - 2 - WHY_MIN - sum(widths[1:]) - 2 * len(widths)
+    why = min(WHY_MIN, max(width(row[-1]) for row in (heads, *rows)))
+    room = COLUMNS - 2 - why - sum(widths[1:]) - 2 * len(widths)
     widths[0] = min(widths[0], max(room, NAME_MIN))
     indent = sum(widths) + 2 * len(widths)
     found = []
@@ -105,6 +106,8 @@ def _gateway(gateway: Document, document: Document) -> list[tuple[str, str]]:
         + [*_numbers(point), _causes(point)]
         for point in gateway["points"]
     ]
+    if not points:
+        return [*found, ("", "  nothing came in these days, and nothing was due")]
     return found + [("", f"  {line}") for line in table(("POINT", "EVERY", *_HEADS), {0}, points)]
 
 

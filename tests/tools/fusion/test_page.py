@@ -18,7 +18,7 @@ from gateway.core.reading import NO_REPLY, SENTINEL
 from tests.tools.fusion import fake
 from tests.tools.fusion.history import DAY, HOUR, LEVEL, METER, MIDNIGHT_MS, History, check
 from tests.tools.fusion.test_report import shape
-from tools.fusion import cli, page, report, text
+from tools.fusion import cli, complete, page, report, text
 from tools.fusion.days import Days
 
 if TYPE_CHECKING:
@@ -101,6 +101,23 @@ def test_page_aligns_wide_characters() -> None:
     made = page.table(("NAME", "N", "WHY"), {0}, [("水位", "1", "-"), ("level", "20", "bus 1")])
     assert made == ["NAME    N  WHY", "水位    1  -", "level  20  bus 1"]
     assert {page.width(line[: line.index(end)]) for line, end in zip(made[1:], "-b", strict=True)}
+
+
+def test_page_cuts_no_name_while_there_is_room() -> None:
+    name = "inverter-1/" + 11 * "phase-"  # 77 columns
+    made = page.table(("POINT", "DUE", "MISSING"), {0}, [(name, "1", "-")])
+    assert made[1].startswith(name)
+
+
+def test_page_of_days_without_readings_has_no_empty_table() -> None:
+    history = History()
+    history.birth(0, "first", level=10)
+    history.read(LEVEL, [0, 10])
+    lines = page.lines(
+        complete.report(history.platform.database, NOW, days_of("UTC", "2020-01-01"))
+    )
+    assert not any("POINT" in line for line in lines)
+    assert lines[-1] == "  nothing came in these days, and nothing was due"
 
 
 def test_page_of_an_empty_database_says_so() -> None:
