@@ -36,15 +36,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     report = verbs.add_parser("report", help="what arrived, what did not, and why")
     export = verbs.add_parser("export", help="readings as CSV, or as JSON lines with --json")
     for verb in (report, export):
-        # Also after the sub-verb; SUPPRESS keeps a --json given before it.
-        verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+        _json(verb)
         verb.add_argument("--gw", default="", metavar="ID", help="only this gateway")
     _since(export)
     _completeness(report)
     prune = verbs.add_parser("prune", help="delete readings that are old; what was counted stays")
     prune.add_argument("--before", type=_span_ms, required=True, metavar="SPAN", help="400d")
     prune.add_argument("--sums", action="store_true", help="what completeness counts of them, too")
-    prune.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    _json(prune)
     for verb in (run, report, export, prune):
         verb.add_argument("--db", required=True, type=Path, metavar="PATH", help="SQLite database")
 
@@ -60,6 +59,12 @@ def _completeness(report: argparse.ArgumentParser) -> None:
     told.add_argument("--to", type=_date, metavar="DATE", help="last day (default: today)")
     told.add_argument("--tz", metavar="ZONE", help="whose days, as Asia/Shanghai (default: UTC)")
     told.add_argument("--csv", action="store_true", help="a line for each point and day")
+
+
+def _json(verb: argparse.ArgumentParser) -> None:
+    # Also after the sub-verb; SUPPRESS keeps a --json given before it.
+    what = "machine-readable output"
+    verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=what)
 
 
 def _since(verb: argparse._ActionsContainer, what: str = "90s, 24h, 7d") -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tools.fusion import claims, spell
+from tools.fusion import chronicle, claims
 from tools.fusion.days import day_end_ms
 from tools.fusion.lives import DAY_MS
 from tools.fusion.migrate import NO_BOOT, QUARTER_MS
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, TypeAlias
 
+    from tools.fusion.chronicle import Life
     from tools.fusion.days import Days
     from tools.fusion.slots import Claim, Why
-    from tools.fusion.spell import Life
 
     Document: TypeAlias = dict[str, Any]
 
@@ -64,7 +64,7 @@ class Gateway:
         self._days = days
         self._now_ms = now_ms
         self._since_ms = max(days.from_ms, _pruned_ms(database))
-        self.lives = spell.lives(database, gateway_id)
+        self.lives = chronicle.lives(database, gateway_id)
         self._numbers = {one.life_id: number for number, one in enumerate(self.lives)}
         self.points = {one.point_id: one for one in self._points()}
         self.rings = sorted({one.ring for one in self.points.values()})
@@ -217,13 +217,13 @@ class Gateway:
             if ring not in life.spans:
                 continue
             if last is not None:
-                why = spell.why_down(self.lives[self._numbers[last.life_id] + 1 : number + 1])
+                why = chronicle.why_down(self.lives[self._numbers[last.life_id] + 1 : number + 1])
                 zones.append((last.spans[ring][1], life.spans[ring][0], why))
             if life.boot == NO_BOOT:
                 zones.append((*life.spans[ring], UNTOLD))
             last = life
         if last is not None:
-            seen_ms, hours = spell.heard(self._database, self._gateway_id)
+            seen_ms, hours = chronicle.heard(self._database, self._gateway_id)
             upto_ms = seen_ms + int((BUFFER_HOURS if hours is None else hours) * 3_600_000)
             front_ms = self.front_ms(ring)
             zones.append((front_ms, max(front_ms, upto_ms), ON_ITS_WAY))
@@ -298,7 +298,7 @@ def _gateway(
         if total.arrived or total.missing:
             points.append(_point(point, total, days))
     upto_ms = min(now_ms, days.to_ms)
-    up_ms, down_ms = spell.times(found.lives, days.from_ms, upto_ms)
+    up_ms, down_ms = chronicle.times(found.lives, days.from_ms, upto_ms)
     document = {
         "gateway": name,
         "state": state,
@@ -313,7 +313,7 @@ def _gateway(
         "lives": [_life(one) for one in found.lives if _within(one, days)],
         "up_ms": up_ms,
         "down_ms": down_ms,
-        "offline_ms": spell.offline_ms(database, gateway_id, days.from_ms, upto_ms),
+        "offline_ms": chronicle.offline_ms(database, gateway_id, days.from_ms, upto_ms),
         "gaps": _gaps(database, gateway_id, days),
         "duplicates": database.execute(
             "SELECT coalesce(sum(duplicates), 0) FROM streams WHERE gateway_id = ?", (gateway_id,)
@@ -376,7 +376,7 @@ def _gaps(database: sqlite3.Connection, gateway_id: int, days: Days) -> dict[str
 
 
 def _health(database: sqlite3.Connection, gateway_id: int, days: Days) -> Document | None:
-    told = spell.health(database, gateway_id)
+    told = chronicle.health(database, gateway_id)
     if told is None:
         return None
     least = database.execute(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.fusion import spell
+from tools.fusion import chronicle
 from tools.fusion.store import BEFORE, LOST
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "tidegate.fusion.report/1"
 IDENTITY = ("sampled", "delivered", "gaps", "buffered")  # of the gateway's health
-BUFFER = ("came_ms", "hours_left", "fill", "durable")
+BUFFER = ("came_ms", "hours_left", "fill", "durable")  # of the same: how long it still lasts
 ABSENT = "absent"  # due by its period, and not even an attempt is known
 
 
@@ -56,6 +56,7 @@ def _gateway(database: sqlite3.Connection, row: tuple[Any, ...], since_ms: int) 
     points = _points(database, gateway_id, since_ms)
     streams = [_stream(database, one) for one in _streams(database, gateway_id)]
     gaps = _gaps(database, gateway_id)
+    told = chronicle.health(database, gateway_id)
     expected = [one for one in points if one["expected"]]
     return {
         "gateway": name,
@@ -68,8 +69,8 @@ def _gateway(database: sqlite3.Connection, row: tuple[Any, ...], since_ms: int) 
             sum(min(one["good"], one["expected"]) for one in expected),
             sum(one["expected"] for one in expected),
         ),
-        "account": _account(database, gateway_id, streams, gaps),
-        "health": _health(database, gateway_id),
+        "account": _account(told, streams, gaps),
+        "health": None if told is None else {key: told.get(key) for key in BUFFER},
         "points": points,
         "streams": streams,
         "gaps": gaps,
@@ -207,11 +208,8 @@ def _gaps(database: sqlite3.Connection, gateway_id: int) -> list[Document]:
     ]
 
 
-def _account(
-    database: sqlite3.Connection, gateway_id: int, streams: list[Document], gaps: list[Document]
-) -> Document:
+def _account(told: Document | None, streams: list[Document], gaps: list[Document]) -> Document:
     """Return the gateway's identity beside what the platform counted itself."""
-    told = spell.health(database, gateway_id)
     identity = None
     if told is not None and all(isinstance(told.get(name), int) for name in IDENTITY):
         identity = {name: told[name] for name in (*IDENTITY, "came_ms")}
@@ -225,12 +223,6 @@ def _account(
         "lost": _numbers(holes, LOST),
         "before": _numbers(holes, BEFORE),
     }
-
-
-def _health(database: sqlite3.Connection, gateway_id: int) -> Document | None:
-    """Return how long the gateway's buffer still lasts, as it told last."""
-    told = spell.health(database, gateway_id)
-    return None if told is None else {name: told.get(name) for name in BUFFER}
 
 
 def _numbers(holes: list[Document], why: str) -> int:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 BUS, SENSOR, POWER, CRASH, OPERATOR = "bus", "sensor", "power", "crash", "operator"
 BUDGET, STORAGE, REJECTED, CONSENT = "budget", "storage", "rejected", "consent"
 BUFFERED, UNKNOWN = "buffered", "unknown"
-_CAUSES = (BUS, SENSOR, POWER, CRASH, OPERATOR, BUDGET, STORAGE, REJECTED, CONSENT)
-CAUSES = (*_CAUSES, BUFFERED, UNKNOWN)
+CAUSES = (
+    *(BUS, SENSOR, POWER, CRASH, OPERATOR, BUDGET, STORAGE, REJECTED, CONSENT),
+    *(BUFFERED, UNKNOWN),
+)
 
 CAUSE_OF = {
     # qualities of readings without a value
