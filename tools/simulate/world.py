@@ -125,7 +125,9 @@ class World:
         segment = dice.choice((8192, 16_384))
         crit, bulk = segment * dice.randint(4, 8), segment * dice.randint(4, 24)
         commit_ms = dice.choice((1_000, 10_000))
-        self.settings = Settings(crit, bulk, segment, commit_ms)
+        # Half of the cards are filled behind running commits, as large ones are.
+        at_once = segment * (self._seed % 2) * 24
+        self.settings = Settings(crit, bulk, segment, commit_ms, at_once)
         storage = Storage("unused", crit, bulk, commit_ms)
         lot = dice.random()
         deflate = "auto" if lot < 0.3 else "true" if lot < 0.5 else "false"
