@@ -80,7 +80,8 @@ class Item:
         """Note that it is run, for the last of the ticks that have passed."""
         if self.period_ms != ONCE:
             passed = max(0, (now_ms - self._tick_ms) // self.period_ms)
-            self.overruns += passed
+            # The run at the start, if it comes late, is also the one for the first tick.
+            self.overruns += max(0, passed - 1) if self._began_ms is None else passed
             self._tick_ms += passed * self.period_ms
         if self._began_ms is not None:
             self.effective_ms += (now_ms - self._began_ms - self.effective_ms) // 4

@@ -104,6 +104,14 @@ def test_schedule_a_poll_that_had_to_wait_for_long_is_run_once():
     assert (item.polls, item.overruns) == (2, 1)
 
 
+def test_schedule_a_first_poll_that_had_to_wait_until_its_first_tick_misses_nothing():
+    item = Item("a", 100)
+    item.start(0, 23)
+    item.began(27)
+    item.ended(36, True)
+    assert (item.overruns, item.wait_ms(36)) == (0, 87)
+
+
 def test_schedule_a_late_poll_does_not_shift_the_grid():
     schedule = Schedule([Item("a", 1000)], 0)
     item, _ = schedule.next(0)
