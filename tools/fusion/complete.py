@@ -64,6 +64,8 @@ class Gateway:
         self._days = days
         self._now_ms = now_ms
         self._since_ms = max(days.from_ms, _pruned_ms(database))
+        self._seen_ms, self._hours_left = chronicle.heard(database, gateway_id)
+        self._upto_ms = max(now_ms, self._seen_ms)  # what is due later is not missing yet
         self.lives = chronicle.lives(database, gateway_id)
         self._numbers = {one.life_id: number for number, one in enumerate(self.lives)}
         self.points = {one.point_id: one for one in self._points()}
@@ -223,8 +225,8 @@ class Gateway:
                 zones.append((*life.spans[ring], UNTOLD))
             last = life
         if last is not None:
-            seen_ms, hours = chronicle.heard(self._database, self._gateway_id)
-            upto_ms = seen_ms + int((BUFFER_HOURS if hours is None else hours) * 3_600_000)
+            hours = BUFFER_HOURS if self._hours_left is None else self._hours_left
+            upto_ms = self._seen_ms + int(hours * 3_600_000)
             front_ms = self.front_ms(ring)
             zones.append((front_ms, max(front_ms, upto_ms), ON_ITS_WAY))
             zones.append((max(front_ms, upto_ms), 1 << 60, SILENT))
@@ -233,9 +235,9 @@ class Gateway:
     def _take(self, point_id: int, hole: Hole, why: Why) -> None:
         """Count empty slots on their days."""
         point = self.points[point_id]
-        left = hole
         starts = self._days.starts_ms
-        left = left.cut(left.before(self._since_ms))[1]
+        left, _ = hole.cut(hole.before(self._upto_ms))
+        _, left = left.cut(left.before(self._since_ms))
         for index, end_ms in enumerate(starts[1:]):
             if not left.count:
                 return

@@ -322,3 +322,18 @@ def test_complete_says_how_late_readings_came(history: History) -> None:
     assert late["max_ms"] == (6 * HOUR + 590) * 1000
     assert late["p95_ms"] == late["p99_ms"] == late["max_ms"]  # the end of their step is later
     assert late["prompt"] == 10.833  # 13 of 60, in the first half
+
+
+def test_complete_reading_from_the_future_makes_nothing_missing_that_is_not_yet_due(
+    history: History,
+) -> None:
+    history.read(LEVEL, day_of(10, 0, HOUR))
+    history.read(LEVEL, [3_650 * DAY], late_s=HOUR + 5 - 3_650 * DAY)  # a clock gone wrong
+    history.read(LEVEL, day_of(10, HOUR + 10, END))
+    assert history.missing(END) == {
+        "due": DUE,
+        "delivered": DUE - 1,
+        "missing": {"bus": {"absent": 1}},
+    }
+    days = check(history.report(END, 2))["gateways"][0]["days"]
+    assert [day["due"] for day in days] == [DUE, 0]
