@@ -82,25 +82,26 @@ def main(args: argparse.Namespace) -> int:
     if args.action != "run" and not args.db.exists():
         print(f"tidegate: {args.db}: no such file", file=sys.stderr)
         return NO_INPUT
-    return actions[args.action](args)
+    try:
+        return actions[args.action](args)
+    except sqlite3.Error as error:
+        # A full, failing or damaged disk. Of `run`: nothing uncommitted was acknowledged, so
+        # ending loses nothing.
+        print(f"tidegate: {args.db}: {error}", file=sys.stderr)
+        return IO_ERROR
 
 
 def _run(args: argparse.Namespace) -> int:
     from gateway.uplink import address
     from tools.fusion.service import Service
 
-    try:
-        Service(
-            address.parse(args.broker),
-            args.db,
-            client_id=args.client_id,
-            mqtt5=args.mqtt == "5",
-            tls_files=(args.ca, args.cert, args.key),
-        ).run()
-    except sqlite3.Error as error:
-        # A full or failing disk: nothing uncommitted was acknowledged, so ending loses nothing.
-        print(f"tidegate: {args.db}: {error}", file=sys.stderr)
-        return IO_ERROR
+    Service(
+        address.parse(args.broker),
+        args.db,
+        client_id=args.client_id,
+        mqtt5=args.mqtt == "5",
+        tls_files=(args.ca, args.cert, args.key),
+    ).run()
     return OK
 
 
@@ -179,11 +180,7 @@ def _prune(args: argparse.Namespace) -> int:
 
     now_ms = int(time.time() * 1000)
     before_ms = now_ms - int(args.before)
-    try:
-        found = prune.prune(schema.create_or_open(args.db), before_ms, now_ms, args.sums)
-    except sqlite3.Error as error:
-        print(f"tidegate: {args.db}: {error}", file=sys.stderr)
-        return IO_ERROR
+    found = prune.prune(schema.create_or_open(args.db), before_ms, now_ms, args.sums)
     if args.json:
         print(json.dumps({"before_ms": before_ms, **found}))
     else:

@@ -268,6 +268,24 @@ def test_fusion_report_verb_ignores_no_argument(
     assert what in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("report",), ("report", "--completeness"), ("export",)],
+)
+def test_fusion_verbs_say_in_a_sentence_that_the_database_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    path = tmp_path / "fusion.db"
+    history = History(path)
+    history.birth(0, "first", level=10)
+    history.read(LEVEL, range(0, 600, 10))
+    history.platform.database.close()
+    page_size = 4_096
+    path.write_bytes(path.read_bytes()[:page_size] + b"\xff" * (path.stat().st_size - page_size))
+    assert run(*arguments, "--db", str(path)) == cli.IO_ERROR
+    assert f"tidegate: {path}: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [("--days", "0"), ("--days", "-1"), ("--from", "27.3.2030")])
 def test_fusion_completeness_verb_says_which_days_are_none(arguments: tuple[str, ...]) -> None:
     parser = argparse.ArgumentParser()
