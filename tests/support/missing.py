@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tools.sim import brokers
+
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -17,3 +19,10 @@ def missing(what: str, remedy: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)
+
+
+def need_broker(kind: str) -> None:
+    """End the test unless a broker of this kind can run here."""
+    lacking = brokers.missing_program(kind)
+    if lacking:
+        missing(*lacking)

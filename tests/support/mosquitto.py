@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,8 @@ from gateway.uplink.mqtt_cpython import open_link
 from gateway.uplink.uplink import Uplink
 from tests.gateway.uplink import fakes
 from tests.support.missing import missing
-from tools.sim.process import Process, free_port
+from tools.sim import brokers
+from tools.sim.process import Process, free_port, program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,22 +27,20 @@ PLATFORM_KINDS = ("up/+", "state", "now")
 EVERYTHING_S = 20.0  # for what takes two on an idle machine
 
 
-def need(program: str) -> str:
-    """Return the path of `program`; skip the test, or fail it where nothing may be skipped."""
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+def need(name: str) -> str:
+    """Return the path of a program; skip the test, or fail it where nothing may be skipped."""
+    found = program(name)
     if found is None:
-        missing(program, "apt-get install mosquitto openssl")
+        missing(name, "apt-get install mosquitto openssl")
     return found
 
 
 def mosquitto(directory: Path, *lines: str) -> tuple[Process, int]:
     """Start mosquitto with these lines of configuration; return it and its plain port."""
+    need("mosquitto")
     port = free_port()
-    path = directory / "mosquitto.conf"
-    # As root it would become another user, who may not read what pytest wrote.
-    common = [f"listener {port} 127.0.0.1", "user root"]
-    path.write_text("\n".join([*common, *(lines or (OPEN,))]) + "\n")
-    process = Process("mosquitto", [need("mosquitto"), "-c", str(path)], directory)
+    argv = brokers.mosquitto(directory, port, *(lines or (OPEN,)))
+    process = Process("mosquitto", argv, directory)
     process.start()
     process.ready(port)
     return process, port

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.core.errors import LinkError
 from tests.support.missing import missing
 from tools.powercut import media
 
@@ -18,14 +16,12 @@ if TYPE_CHECKING:
 
 def need_mounts() -> None:
     """Skip the test unless we are root and the kernel lets us record and mount a disk."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount")
-    program = media.missing_program()
-    if program:
-        missing(*program)
-    why = _refusal()
+    lacking = media.missing_program()
+    if lacking:
+        missing(*lacking)
+    why = media.refusal()
     if why:
-        pytest.skip(f"the kernel refuses: {why}")
+        pytest.skip(why)
 
 
 def fill(point: Path) -> None:
@@ -39,13 +35,3 @@ def fill(point: Path) -> None:
                 size //= 2
         os.fsync(file.fileno())
     assert os.statvfs(point).f_bavail == 0
-
-
-@functools.cache
-def _refusal() -> str:
-    try:
-        with media.workplace() as place:
-            media.try_out(place)
-    except LinkError as error:
-        return str(error)
-    return ""

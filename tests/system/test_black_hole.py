@@ -12,7 +12,7 @@ from gateway.site import Platform
 from gateway.uplink import lane
 from tests.gateway.uplink.fakes import FakePlatform, FakeSource, everything
 from tests.support.mosquitto import OPEN, mosquitto, platform, until, uplink
-from tests.support.proxy import DEAF, HOLE, PASS, Proxy
+from tools.sim.proxy import DEAF, HOLE, PASS, Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.missing import missing
-from tests.support.proxy import HOLE, PASS, Proxy
 from tools.demo.account import Disk, compare
 from tools.fusion.schema import open_readonly
 from tools.sim.broker import MOSQUITTO, available, start_broker
 from tools.sim.process import Stage, free_port
+from tools.sim.proxy import HOLE, PASS, Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tools.bench import latency
-from tools.bench.powercut import refusal
+from tools.powercut import media
 
 pytestmark = pytest.mark.system
 
 
 def test_disk_that_stalls_for_5_s_does_not_delay_the_loop_and_loses_nothing() -> None:
-    found = latency.measure(1, real=not refusal())
+    found = latency.measure(1, real=not media.refusal())
     print(f"late {max(found.agent_ms)} ms, a bare loop {max(found.bare_ms)} ms")
     assert len(found.agent_ms) > 800
     # Less than all of it: a commit begins somewhere within.

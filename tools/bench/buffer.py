@@ -18,6 +18,7 @@ from gateway.buffer.files_cpython import DiskFile, DiskFiles
 from gateway.buffer.ring import CURSOR, GROWING
 from gateway.buffer.store import Settings
 from gateway.core.reading import BULK, CRIT, RINGS, Point, Reading
+from tools.bench.rows import row
 
 if TYPE_CHECKING:
     from typing import Any
@@ -95,13 +96,13 @@ async def _an_hour(root: str) -> list[dict[str, Any]]:
     await buffer.close()
     day_mb = pages * PAGE_BYTES * _DAY_HOURS / 1e6
     return [
-        _row("bytes reaching the disk, 10 readings/s, 10 s", round(day_mb, 1), "MB/day", 100),
-        _row("bytes written per commit of 100, cursor included", written // commits, "B"),
-        _row("pages of 4 KiB per commit, cursor included", round(pages / commits, 2), "pages"),
-        _row("fdatasync per commit, cursor included", round(syncs / commits, 2), "calls", 2),
-        _row("bytes stored per reading", round(written / readings, 1), "B"),
-        _row("bytes per cursor write", files.cursor_pages * PAGE_BYTES // cursors, "B", 5000),
-        _row("cursor writes in 10 s of acknowledgements", cursors / commits, "calls", 1),
+        row("bytes reaching the disk, 10 readings/s, 10 s", round(day_mb, 1), "MB/day", 100),
+        row("bytes written per commit of 100, cursor included", written // commits, "B"),
+        row("pages of 4 KiB per commit, cursor included", round(pages / commits, 2), "pages"),
+        row("fdatasync per commit, cursor included", round(syncs / commits, 2), "calls", 2),
+        row("bytes stored per reading", round(written / readings, 1), "B"),
+        row("bytes per cursor write", files.cursor_pages * PAGE_BYTES // cursors, "B", 5000),
+        row("cursor writes in 10 s of acknowledgements", cursors / commits, "calls", 1),
     ]
 
 
@@ -125,8 +126,8 @@ async def _in_bulk(root: str) -> list[dict[str, Any]]:
     read_us = (time.process_time() - started) / read * 1e6
     await buffer.close()
     return [
-        _row("CPU to take and commit a reading", round(write_us, 2), "us"),
-        _row("CPU to read a reading back for the uplink", round(read_us, 2), "us"),
+        row("CPU to take and commit a reading", round(write_us, 2), "us"),
+        row("CPU to read a reading back for the uplink", round(read_us, 2), "us"),
     ]
 
 
@@ -159,11 +160,11 @@ async def _as_sold(root: str) -> list[dict[str, Any]]:
     warm_ms, again = await _restarted(root, settings, cold=False)
     assert again == buffered
     return [
-        _row("first start to the first commit, 544 MiB", round(first_ms), "ms", 5000),
-        _row("… until the ring is filled with zeros behind it", round(fill_s, 1), "s"),
-        _row("… longest an alarm waited for its commit meanwhile", round(longest_ms, 1), "ms"),
-        _row("start with a full ring of 512 MiB", round(warm_ms, 1), "ms", 2000),
-        _row("… with none of its files cached", round(cold_ms, 1), "ms", 2000),
+        row("first start to the first commit, 544 MiB", round(first_ms), "ms", 5000),
+        row("… until the ring is filled with zeros behind it", round(fill_s, 1), "s"),
+        row("… longest an alarm waited for its commit meanwhile", round(longest_ms, 1), "ms"),
+        row("start with a full ring of 512 MiB", round(warm_ms, 1), "ms", 2000),
+        row("… with none of its files cached", round(cold_ms, 1), "ms", 2000),
     ]
 
 
@@ -198,10 +199,3 @@ def _some(at_ms: int) -> list[Reading]:
         Reading(point.name, 230.1 + place, at_ms + place * 100)
         for place, point in enumerate(_POINTS)
     ]
-
-
-def _row(figure: str, value: float, unit: str, budget: float | None = None) -> dict[str, Any]:
-    row: dict[str, Any] = {"figure": figure, "value": value, "unit": unit}
-    if budget is not None:
-        row["budget"] = budget
-    return row

@@ -24,6 +24,7 @@ from drivers.transport.serial_cpython import open_serial
 from gateway.core.aio import Event, now_ms
 from gateway.core.reading import GOOD
 from gateway.poll import Item, Schedule, poll_bus
+from tools.bench.rows import row
 from tools.sim.modbus import Slave
 from tools.sim.process import Stage
 
@@ -123,15 +124,15 @@ def run() -> list[dict[str, Any]]:
             together(arms, Path(folder))
     requests, cpu_us = asyncio.run(_in_memory())
     return [
-        _row(f"requests for {REGISTERS} adjacent registers", requests, "", 1),
-        _row("CPU per reading, request to value, 30 a reply", round(cpu_us, 1), "us"),
-        _row("polls per second and unit, five units, 9600 baud", round(whole.rate, 2), "/s"),
-        _row("the same with one of the five dead", round(one_dead.rate, 2), "/s"),
-        _row("cost of one dead unit of five", _loss(whole, one_dead), "%", 2),
-        _row("cost against four units alone, while it is found", _loss(four, one_dead), "%"),
-        _row("share of its line a dead unit takes after that", _dead_share(), "%", 2),
-        _row("line in use at 9600 baud", round(100 * slow.utilisation, 1), "%", 97, True),
-        _row("line in use at 115200 baud", round(100 * fast.utilisation, 1), "%", 97, True),
+        row(f"requests for {REGISTERS} adjacent registers", requests, "", 1),
+        row("CPU per reading, request to value, 30 a reply", round(cpu_us, 1), "us"),
+        row("polls per second and unit, five units, 9600 baud", round(whole.rate, 2), "/s"),
+        row("the same with one of the five dead", round(one_dead.rate, 2), "/s"),
+        row("cost of one dead unit of five", _loss(whole, one_dead), "%", 2),
+        row("cost against four units alone, while it is found", _loss(four, one_dead), "%"),
+        row("share of its line a dead unit takes after that", _dead_share(), "%", 2),
+        row("line in use at 9600 baud", round(100 * slow.utilisation, 1), "%", 97, at_least=True),
+        row("line in use at 115200 baud", round(100 * fast.utilisation, 1), "%", 97, at_least=True),
     ]
 
 
@@ -211,13 +212,3 @@ def _dead_share() -> float:
 
 def _loss(before: Arm, after: Arm) -> float:
     return round(100 * (1 - after.rate / before.rate), 1)
-
-
-def _row(
-    figure: str, value: float, unit: str, budget: float | None = None, at_least: bool = False
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"figure": figure, "value": value, "unit": unit}
-    if budget is not None:
-        row["budget"] = budget
-        row["at_least"] = at_least
-    return row

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
 from gateway.core.reading import BULK, Point, Reading
-from tools.bench.powercut import refusal, row
+from tools.bench.rows import row
 from tools.powercut import media
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ class Written(NamedTuple):
 
 def run() -> list[dict[str, object]]:
     """Measure and return the rows."""
-    why = refusal()
+    why = media.refusal()
     if why:
+        why = f"not measured: {why}"
         return [{"figure": "bytes reaching the device", "value": "-", "unit": why}]
     with media.workplace() as place, contextlib.ExitStack() as stack:
         points = {}

@@ -26,6 +26,7 @@ from gateway.uplink.dictionary import dictionary, wanted
 from gateway.uplink.pack import Sample
 from tools.bench import draining
 from tools.bench.cpu import process_cpu_s
+from tools.bench.rows import row
 from tools.bench.uplink import GW
 from tools.sim import broker
 from tools.sim.broker import MOSQUITTO
@@ -150,16 +151,6 @@ def run(hours: float = HOURS) -> list[dict[str, Any]]:
         *[row(f"CPU of the {name}", share * 100, "%") for name, share in busy.items()],
         row("commits the platform acknowledged", acks / took_s, "acks/s"),
     ]
-
-
-def row(
-    figure: str, value: float, unit: str, budget: float | None = None, *, at_least: bool = False
-) -> dict[str, Any]:
-    """Return a figure as `tidegate bench` prints it."""
-    found: dict[str, Any] = {"figure": figure, "value": round(value, 2), "unit": unit}
-    if budget is not None:
-        found |= {"budget": budget, "at_least": at_least}
-    return found
 
 
 def _arrived(database: str, backlog: int) -> int:

@@ -15,6 +15,7 @@ from gateway.buffer.store import Settings
 from gateway.buffer.writer_cpython import open_buffer
 from gateway.core.errors import LinkError
 from gateway.core.reading import BULK, Point, Reading
+from tools.bench.rows import row
 from tools.demo.world import World
 from tools.fusion.schema import open_readonly
 
@@ -40,17 +41,13 @@ def run() -> list[dict[str, object]]:
     start_ms, full_mib, drain_mib = _full()
     return [
         {"figure": "start of bare Python", "value": bare_ms, "unit": "ms"},
-        _row("tidegate --help", help_ms, "ms", HELP_MS_MAX),
-        _row("import of the agent", import_ms - bare_ms, "ms", IMPORT_MS_MAX),
-        _row("agent, 4 devices, 84 points, RSS", rss_mib, "MiB", RSS_MIB_MAX),
-        _row("start of a full buffer of 512 MiB", start_ms, "ms", START_MS_MAX),
-        _row("agent with it and no broker, most RSS ever", full_mib, "MiB", FULL_MIB_MAX),
-        _row("agent while it drains, most RSS ever", drain_mib, "MiB", FULL_MIB_MAX),
+        row("tidegate --help", help_ms, "ms", HELP_MS_MAX),
+        row("import of the agent", import_ms - bare_ms, "ms", IMPORT_MS_MAX),
+        row("agent, 4 devices, 84 points, RSS", rss_mib, "MiB", RSS_MIB_MAX),
+        row("start of a full buffer of 512 MiB", start_ms, "ms", START_MS_MAX),
+        row("agent with it and no broker, most RSS ever", full_mib, "MiB", FULL_MIB_MAX),
+        row("agent while it drains, most RSS ever", drain_mib, "MiB", FULL_MIB_MAX),
     ]
-
-
-def _row(figure: str, value: float, unit: str, budget: float) -> dict[str, object]:
-    return {"figure": figure, "value": round(value, 1), "unit": unit, "budget": budget}
 
 
 def _median_ms(*arguments: str) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
+from tools.bench.rows import row
 from tools.profile.importing import foreign, formats
 from tools.profile.importing.cli import channels
 
@@ -69,19 +70,15 @@ class _Tally:
         """Return this format's figures, the commonest reasons last."""
         told = self.channels + self.lost
         rows: list[dict[str, Any]] = [
-            _row(f"{form}: files imported, of {self.files}", _share(self.read, self.files), "%"),
-            _row(f"{form}: channels imported, of {told}", _share(self.channels, told), "%"),
-            _row(f"{form}: notes on what a channel lacks", self.in_part, ""),
-            _row(f"{form}: drafts with an error besides their missing tests", self.broken, ""),
+            row(f"{form}: files imported, of {self.files}", _share(self.read, self.files), "%"),
+            row(f"{form}: channels imported, of {told}", _share(self.channels, told), "%"),
+            row(f"{form}: notes on what a channel lacks", self.in_part, ""),
+            row(f"{form}: drafts with an error besides their missing tests", self.broken, ""),
         ]
         rows[-1]["budget"] = 0
         for reason, number in self.why.most_common(REASONS_SHOWN):
-            rows.append(_row(f"{form}: {reason}"[:90], number, "×"))
+            rows.append(row(f"{form}: {reason}"[:90], number, "×"))
         return rows
-
-
-def _row(figure: str, value: float, unit: str) -> dict[str, Any]:
-    return {"figure": figure, "value": value, "unit": unit}
 
 
 def _share(part: int, whole: int) -> float:

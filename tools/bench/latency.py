@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway import __main__ as command_line
 from gateway.agent.agent import Agent
-from tools.bench.powercut import refusal, row
+from tools.bench.rows import row
 from tools.demo.account import account
 from tools.demo.world import World
 from tools.powercut import media
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 def run() -> list[dict[str, object]]:
     """Measure and return the rows."""
-    real = not refusal()
+    real = not media.refusal()
     found = measure(STALLS, real)
     how = "device stopped" if real else "slow fdatasync"
     told = f"{STALLS} stalls of {STALL_S:.0f} s ({how})"

@@ -18,6 +18,7 @@ from drivers.profile.model import load
 from gateway.core import cbor
 from gateway.core.errors import ConfigError
 from tools.bench.mutate import mutants
+from tools.bench.rows import row
 from tools.profile.causes.diagnose import first
 from tools.profile.causes.variants import ADDRESS, ORDER, SCALE
 from tools.profile.live.poll_once import ModbusLook
@@ -78,14 +79,14 @@ def run() -> list[dict[str, object]]:
     tally = Tally()
     for name in shipped():
         count(find(name).read_text(), tally, PER_PROFILE)
-    rows: list[dict[str, object]] = [_row("profiles", tally.profiles, "")]
+    rows: list[dict[str, object]] = [row("profiles", tally.profiles, "")]
     for tool in (TEST, TRY, DRAFT):
-        rows.append(_row(f"{tool}: mutants", tally.total(tool), ""))
+        rows.append(row(f"{tool}: mutants", tally.total(tool), ""))
         for kind in KINDS:
-            rows.append(_row(f"{tool}: {kind}, cause named", tally.share(tool, [kind]), "%"))
+            rows.append(row(f"{tool}: {kind}, cause named", tally.share(tool, [kind]), "%"))
         for outcome, text in OTHERWISE.items():
-            rows.append(_row(f"{tool}: {text}", tally.share(tool, outcome=outcome), "%"))
-        named = _row(f"{tool}: cause named", tally.share(tool), "%")
+            rows.append(row(f"{tool}: {text}", tally.share(tool, outcome=outcome), "%"))
+        named = row(f"{tool}: cause named", tally.share(tool), "%")
         if tool != DRAFT:
             named.update(budget=SHARE_MIN, at_least=True)
         rows.append(named)
@@ -175,7 +176,3 @@ async def _by_look(checked: Checked, mutant: Mutant, slave: SensorSlave) -> str:
 def _better(one: str, other: str) -> str:
     ranks = (NAMED, SECOND, WRONG, SILENT, UNNOTICED)
     return min(one, other, key=ranks.index)
-
-
-def _row(figure: str, value: float, unit: str) -> dict[str, object]:
-    return {"figure": figure, "value": round(value, 1), "unit": unit}

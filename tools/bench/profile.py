@@ -14,6 +14,7 @@ from pathlib import Path
 from drivers.profile import units_cpython
 from drivers.profile.check_cpython import check_text
 from gateway.core import cbor
+from tools.bench.rows import row
 from tools.profile.proof import tester
 
 RUNS = 5
@@ -30,8 +31,8 @@ def run() -> list[dict[str, object]]:
     all_ms = sum(_check_ms(text) for text in texts.values())
     compiled = {path: _compiled(text) for path, text in texts.items()}
     rows: list[dict[str, object]] = [
-        _row(f"check and test of {CHANNELS} channels", check_ms, "ms", CHECK_MS_MAX),
-        _row(f"the same of all {len(texts)} profiles", all_ms, "ms"),
+        row(f"check and test of {CHANNELS} channels", check_ms, "ms", CHECK_MS_MAX),
+        row(f"the same of all {len(texts)} profiles", all_ms, "ms"),
     ]
     rows += _spread("compiled", {_name(path): len(data) for path, data in compiled.items()})
     heaps = _heaps(compiled)
@@ -40,18 +41,13 @@ def run() -> list[dict[str, object]]:
     return rows
 
 
-def _row(figure: str, value: float, unit: str, budget: float | None = None) -> dict[str, object]:
-    row: dict[str, object] = {"figure": figure, "value": round(value, 1), "unit": unit}
-    return row if budget is None else row | {"budget": budget}
-
-
 def _spread(figure: str, values: dict[str, int]) -> list[dict[str, object]]:
     if not values:
         return []
     largest = max(values, key=lambda name: values[name])
     return [
-        _row(f"{figure}, median", statistics.median(values.values()), "B"),
-        _row(f"{figure}, largest: {largest}", values[largest], "B"),
+        row(f"{figure}, median", statistics.median(values.values()), "B"),
+        row(f"{figure}, largest: {largest}", values[largest], "B"),
     ]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError, LinkError
 from gateway.core.reading import RINGS
+from tools.bench.rows import row
 from tools.fusion.schema import open_readonly
 from tools.sim import brokers, sampler
 from tools.sim.process import Stage
@@ -59,14 +60,20 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         found = storm(Path(folder), broker, seconds, seed, total)
     return [
-        _row(f"delivered of {total}, {broker}, seed {seed}", found["delivered"], "readings", total),
-        _row("lost", found["lost"], "readings", 0, at_most=True),
-        _row("altered or out of place", found["altered"], "readings", 0, at_most=True),
-        _row("twice after de-duplication", found["twice"], "readings", 0, at_most=True),
-        _row("came again before it", found["repeats_percent"], "%", REPEATS_PERCENT_MAX, True),
-        _row("faults a minute", found["faults_per_minute"], "", 60),
-        *(_row(f"  {kind}", count, "") for kind, count in found["faults"].items()),
-        _row("from the last fault to the last reading", found["settled_s"], "s"),
+        row(
+            f"delivered of {total}, {broker}, seed {seed}",
+            found["delivered"],
+            "readings",
+            total,
+            at_least=True,
+        ),
+        row("lost", found["lost"], "readings", 0),
+        row("altered or out of place", found["altered"], "readings", 0),
+        row("twice after de-duplication", found["twice"], "readings", 0),
+        row("came again before it", found["repeats_percent"], "%", REPEATS_PERCENT_MAX),
+        row("faults a minute", found["faults_per_minute"], "", 60, at_least=True),
+        *(row(f"  {kind}", count, "") for kind, count in found["faults"].items()),
+        row("from the last fault to the last reading", found["settled_s"], "s"),
     ]
 
 
@@ -86,7 +93,7 @@ def storm(
         stage.python("platform", *arguments)
         rate = round(total / seconds / ALIVE)
         weather = Weather(stage, random.Random(seed), BROKER_REST_S[kind])
-        settled_s = asyncio.run(_pass(stage, port, protocol, weather, seconds, total, rate))
+        took_s, settled_s = asyncio.run(_pass(stage, port, protocol, weather, seconds, total, rate))
     database = open_readonly(folder / "fusion.db")
     account = compare(database, total)
     database.close()
@@ -96,7 +103,7 @@ def storm(
         **account,
         "repeats_percent": round(100 * account["repeats"] / total, 1),
         "faults": weather.counts,
-        "faults_per_minute": round(sum(weather.counts.values()) * 60 / seconds),
+        "faults_per_minute": round(sum(weather.counts.values()) * 60 / took_s),
         "settled_s": round(settled_s, 1),
     }
 
@@ -154,8 +161,8 @@ async def _pass(
     seconds: float,
     total: int,
     rate: int,
-) -> float:
-    """Let the storm pass; return the seconds after it until nothing was left to deliver."""
+) -> tuple[float, float]:
+    """Let the storm pass; return its seconds, and those until nothing was left to deliver."""
     async with Proxy(port) as proxy:
         url = f"mqtt://127.0.0.1:{proxy.port}"
         buffer = str(stage.directory / "buffer")
@@ -176,7 +183,7 @@ async def _pass(
             return int(_told(gateway.out_path).get("sampled", 0)) >= total
 
         await _until(whole, SETTLE_S, lambda: f"not all delivered: {gateway.last_words()}")
-        return time.monotonic() - calm_s
+        return calm_s - began_s, time.monotonic() - calm_s
 
 
 async def _until(met: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
@@ -224,13 +231,3 @@ def compare(database: sqlite3.Connection, total: int) -> dict[str, int]:
 
 def _one(database: sqlite3.Connection, sql: str) -> int:
     return int(database.execute(sql).fetchone()[0])
-
-
-def _row(
-    figure: str, value: float, unit: str, budget: float | None = None, at_most: bool = False
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"figure": figure, "value": value, "unit": unit}
-    if budget is not None:
-        row["budget"] = budget
-        row["at_least"] = not at_most
-    return row

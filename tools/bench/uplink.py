@@ -32,6 +32,7 @@ from gateway.uplink.mqtt_cpython import MqttLink, open_link
 from gateway.uplink.pack import Packer
 from gateway.uplink.uplink import Ear, Uplink
 from tools.bench.cpu import process_cpu_s
+from tools.bench.rows import row
 from tools.sim import broker
 from tools.sim.process import Stage, free_port
 
@@ -67,24 +68,24 @@ def run() -> list[dict[str, Any]]:
     """Return the figures, with budgets where there are any."""
     plain, deflated = wire_bytes()
     rows: list[dict[str, Any]] = [
-        _row("bytes per reading, 100 points every 10 s", plain, "B", PLAIN_BYTES_MAX),
-        _row("the same, deflated", deflated, "B", DEFLATED_BYTES_MAX),
+        row("bytes per reading, 100 points every 10 s", plain, "B", PLAIN_BYTES_MAX),
+        row("the same, deflated", deflated, "B", DEFLATED_BYTES_MAX),
     ]
     for name, squeeze in (("", None), (", deflated", deflate)):
         found = asyncio.run(_drain(squeeze))
         per_s = BACKLOG / found.took_s
         bare = _bare(found.packet_bytes)
         cpu_us = found.cpu_s / BACKLOG * 1e6
-        times = _row(f"backlog, times 10 readings/s{name}", per_s / RATE, "x", REAL_TIME_MIN)
+        times = row(f"backlog, times 10 readings/s{name}", per_s / RATE, "x", REAL_TIME_MIN)
         rows += [
-            _row(f"CPU per reading, buffer to socket{name}", cpu_us, "µs", MICROSECONDS_MAX),
-            _row(f"backlog through a broker{name}", per_s, "readings/s"),
+            row(f"CPU per reading, buffer to socket{name}", cpu_us, "µs", MICROSECONDS_MAX),
+            row(f"backlog through a broker{name}", per_s, "readings/s"),
             {**times, "at_least": True},
-            _row(f"packs through a broker{name}", per_s / ITEMS_MAX, "packs/s"),
-            _row(f"a bare publisher's packets{name}", bare.per_s, "packets/s"),
-            _row(f"CPU of the uplink's process{name}", found.cpu_s / found.took_s * 100, "%"),
-            _row(f"CPU of the broker{name}", found.broker_s / found.took_s * 100, "%"),
-            _row(f"CPU of the bare publisher{name}", bare.cpu_s / bare.took_s * 100, "%"),
+            row(f"packs through a broker{name}", per_s / ITEMS_MAX, "packs/s"),
+            row(f"a bare publisher's packets{name}", bare.per_s, "packets/s"),
+            row(f"CPU of the uplink's process{name}", found.cpu_s / found.took_s * 100, "%"),
+            row(f"CPU of the broker{name}", found.broker_s / found.took_s * 100, "%"),
+            row(f"CPU of the bare publisher{name}", bare.cpu_s / bare.took_s * 100, "%"),
         ]
     return rows
 
@@ -265,13 +266,6 @@ def _publish_bytes(payload: bytes, content_type: str) -> int:
     properties = 1 + 3 + (3 + len(content_type) if content_type else 0)
     rest = topic + 2 + properties + len(payload)
     return 1 + (1 if rest < 128 else 2 if rest < 16_384 else 3) + rest
-
-
-def _row(figure: str, value: float, unit: str, budget: float | None = None) -> dict[str, Any]:
-    row: dict[str, Any] = {"figure": figure, "value": round(value, 2), "unit": unit}
-    if budget is not None:
-        row["budget"] = budget
-    return row
 
 
 UNITS = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import shutil
 import struct
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import LinkError
-from tools.sim.process import Process
+from tools.sim.process import PATH, Process, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,23 +40,40 @@ PROGRAMS = {
     "losetup": "apt-get install mount",
     EXPORTER: "apt-get install qemu-system-common",
 }
-_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # a user's PATH lacks them on Debian
 _MEMORY = Path("/dev/shm")
 
 
 def missing_program() -> tuple[str, str] | None:
     """Return a program this machine lacks and what brings it, or None."""
     for name, remedy in PROGRAMS.items():
-        if shutil.which(name, path=_PATH) is None:
+        if program(name) is None:
             return name, remedy
     return None
+
+
+@functools.cache
+def refusal() -> str:
+    """Return why no disk can be recorded and mounted here, "" if one was."""
+    if os.geteuid() != 0:
+        return "only root may mount"
+    lacking = missing_program()
+    if lacking:
+        return f"{lacking[0]} is missing: {lacking[1]}"
+    try:
+        with workplace() as place:
+            make_ext4(place / "try.img", _TRY_BYTES)
+            with Exported(place / "try.img", "try", recorded=True) as disk:
+                with mounted(disk.device, place / "try"):
+                    return ""
+    except LinkError as error:
+        return f"the kernel refuses: {error}"
 
 
 def call(*argv: str) -> str:
     """Run a program and return what it prints; LinkError with what it complains of."""
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, env={**os.environ, "PATH": _PATH}, check=False
+            argv, capture_output=True, text=True, env={**os.environ, "PATH": PATH}, check=False
         )
     except OSError as error:
         raise LinkError(f"{argv[0]}: {error.strerror}")
@@ -106,14 +124,6 @@ def mounted(source: Path | str, point: Path, *options: str) -> Iterator[Path]:
         unmount(point)
 
 
-def try_out(place: Path) -> None:
-    """Record a mount; LinkError naming the step that this kernel refuses."""
-    image = place / "try.img"
-    make_ext4(image, _TRY_BYTES)
-    with Exported(image, "try", recorded=True) as disk, mounted(disk.device, place / "try"):
-        pass
-
-
 def unmount(point: Path) -> None:
     """Unmount, at once if nobody uses it, else as soon as nobody does."""
     try:
@@ -137,7 +147,7 @@ class Exported:
         self._export.write_bytes(b"")
         # What power cuts take is played on the log: the machine under it need not flush anything.
         file = "file,cache.no-flush=on,node-name={},filename={}"
-        argv = [shutil.which(EXPORTER, path=_PATH) or EXPORTER]
+        argv = [program(EXPORTER) or EXPORTER]
         argv += ["--blockdev", file.format("image", image)]
         if recorded:
             self.log_path.write_bytes(b"")
@@ -237,12 +247,8 @@ class Brittle:
 
 def _repair(image: Path) -> None:
     """Check a file system as a boot does; LinkError if it cannot be made good."""
-    done = subprocess.run(
-        [shutil.which("e2fsck", path=_PATH) or "e2fsck", "-p", str(image)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    argv = [program("e2fsck") or "e2fsck", "-p", str(image)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode > 1:  # 1: errors were corrected
         raise LinkError(f"e2fsck: {done.stdout.strip()}")
 

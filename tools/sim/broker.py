@@ -11,13 +11,12 @@ import argparse
 import importlib.util
 import logging
 import os
-import shutil
 import sys
 import tempfile
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
-from tools.sim.process import Process
+from tools.sim.process import Process, program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +65,7 @@ def available() -> list[str]:
     """Return the kinds of broker this machine can run, the preferred one first."""
     found = {
         IOTCORE: importlib.util.find_spec("iotcore") is not None,
-        MOSQUITTO: _mosquitto() is not None,
+        MOSQUITTO: program(MOSQUITTO) is not None,
     }
     return [kind for kind in KINDS if found[kind]]
 
@@ -130,15 +129,10 @@ def _become_mosquitto(port: int, mqtt311_port: int) -> None:
         text += f"listener {mqtt311_port} 127.0.0.1\n"
     if os.geteuid() == 0:
         text += "user root\n"  # changing user would undo its dying with its parent
-    program = _mosquitto() or MOSQUITTO
+    path = program(MOSQUITTO) or MOSQUITTO
     file = os.memfd_create("broker.conf", 0)  # not closed by exec: mosquitto reads it
     os.write(file, text.encode())
-    os.execv(program, [program, "-c", f"/proc/self/fd/{file}"])  # noqa: S606
-
-
-def _mosquitto() -> str | None:
-    # Debian puts it where a user's PATH does not look.
-    return shutil.which(MOSQUITTO, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    os.execv(path, [path, "-c", f"/proc/self/fd/{file}"])  # noqa: S606
 
 
 if __name__ == "__main__":

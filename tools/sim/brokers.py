@@ -6,13 +6,11 @@ broker and nothing else. Knows how each is started; what each promises is in doc
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
-from tools.sim.process import Process, free_port
+from tools.sim.process import Process, free_port, program
 
 if TYPE_CHECKING:
     from tools.sim.process import Stage
@@ -48,14 +46,12 @@ log.file.level = warning
 """
 
 
-def why_not(kind: str) -> str:
-    """Return why `kind` cannot run here, and what brings it; "" if it can."""
-    for program in _PROGRAMS[kind]:
-        if _found(program) is None:
-            return f"{program} is missing: apt-get install {_PACKAGES[kind]}"
+def missing_program(kind: str) -> tuple[str, str] | None:
+    """Return what `kind` lacks here and what brings it, or None."""
+    lacking = [name for name in _PROGRAMS[kind] if program(name) is None]
     if kind == RABBITMQ and not any(_PLUGINS.glob("*/plugins/rabbitmq_mqtt-*")):
-        return "RabbitMQ has no plugin rabbitmq_mqtt"
-    return ""
+        lacking.append("rabbitmq_mqtt")
+    return (lacking[0], f"apt-get install {_PACKAGES[kind]}") if lacking else None
 
 
 def start(kind: str, stage: Stage, *lines: str) -> tuple[Process, int]:
@@ -63,14 +59,14 @@ def start(kind: str, stage: Stage, *lines: str) -> tuple[Process, int]:
 
     `lines` replace mosquitto's settings (`OPEN`). ConfigError if it cannot run here.
     """
-    why = why_not(kind)
-    if why:
-        raise ConfigError(why)
+    lacking = missing_program(kind)
+    if lacking:
+        raise ConfigError(f"{lacking[0]} is missing: {lacking[1]}")
     directory = stage.directory / kind
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     if kind == MOSQUITTO:
-        argv = _mosquitto(directory, port, lines or OPEN)
+        argv = mosquitto(directory, port, *(lines or OPEN))
     elif kind == NATS:
         argv = _nats(directory, port)
     else:
@@ -81,24 +77,25 @@ def start(kind: str, stage: Stage, *lines: str) -> tuple[Process, int]:
     return process, port
 
 
-def _mosquitto(directory: Path, port: int, lines: tuple[str, ...]) -> list[str]:
+def mosquitto(directory: Path, port: int, *lines: str) -> list[str]:
+    """Write `lines` of configuration below those of a listener; return how to start on them."""
     path = directory / "mosquitto.conf"
     # As root it would become another user, who may not write where we may.
     common = [f"listener {port} 127.0.0.1", f"persistence_location {directory}/", "user root"]
     path.write_text("\n".join([*common, *lines]) + "\n")
-    return [str(_found(MOSQUITTO)), "-c", str(path)]
+    return [str(program(MOSQUITTO)), "-c", str(path)]
 
 
 def _nats(directory: Path, port: int) -> list[str]:
     path = directory / "nats.conf"
     path.write_text(_NATS.format(client_port=free_port(), directory=directory, port=port))
-    return [str(_found("nats-server")), "-c", str(path)]
+    return [str(program("nats-server")), "-c", str(path)]
 
 
 def _rabbitmq(directory: Path, port: int, stage: Stage) -> list[str]:
     """Return how to start a node of its own, whose name no other node's registry knows."""
     names_port = free_port()
-    names = [str(_found("epmd")), "-port", str(names_port), "-address", "127.0.0.1"]
+    names = [str(program("epmd")), "-port", str(names_port), "-address", "127.0.0.1"]
     stage.add(Process("epmd", names, directory)).start()
     (directory / "rabbitmq.conf").write_text(_RABBITMQ.format(port=port))
     (directory / "enabled_plugins").write_text("[rabbitmq_mqtt].\n")
@@ -116,10 +113,5 @@ def _rabbitmq(directory: Path, port: int, stage: Stage) -> list[str]:
         "RABBITMQ_PID_FILE": directory / "pid",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
-    script = str(_found(_PROGRAMS[RABBITMQ][0]))
+    script = str(program(_PROGRAMS[RABBITMQ][0]))
     return ["env", *(f"{name}={value}" for name, value in settings.items()), script, "-noinput"]
-
-
-def _found(program: str) -> str | None:
-    # Debian puts brokers where a user's PATH does not look.
-    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")

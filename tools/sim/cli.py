@@ -39,62 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     worlds.arguments(parser.add_argument_group("without KIND, as `tidegate sim city`"))
     parser.set_defaults(no_kind=parser.error)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND")
-    modbus = kinds.add_parser(
-        "modbus",
-        help="Modbus units with fixed registers",
-        description="A Modbus slave with fixed registers on a pty or a TCP port.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    where = modbus.add_mutually_exclusive_group(required=True)
-    where.add_argument("--pty", metavar="PATH", help="link to a new pseudo-terminal")
-    where.add_argument("--tcp", metavar="HOST:PORT", help="TCP port to listen on (0: any free one)")
-    modbus.add_argument(
-        "--framing",
-        choices=FRAMINGS,
-        help="default: rtu on a pty, tcp on TCP; rtu works on TCP too",
-    )
-    modbus.add_argument(
-        "--baud", type=int, default=0, help="let bytes take their time (default no)"
-    )
-    modbus.add_argument(
-        "--turnaround",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help=f"seconds before each reply, at most {TURNAROUND_S_MAX}",
-    )
-    modbus.add_argument("--unit", action=_Images, metavar="N", help="whose tables follow")
-    for table in TABLES:
-        modbus.add_argument(
-            f"--{table}", action=_Images, metavar="AT=V,V…", help=f"{table} values from AT on"
-        )
-    modbus.set_defaults(images=[])
-    modbus.add_argument(
-        "--profile",
-        action="append",
-        default=[],
-        metavar="UNIT=MAKER/MODEL",
-        help="a unit with the registers of a driver profile, wandering",
-    )
-    faults = ", ".join(NAMES)
-    modbus.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[=N]", help=f"one of {faults}"
-    )
-    modbus.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
-    )
-    modbus.add_argument("--seed", type=int, default=0, help="of the faults and of what wanders")
-    city = kinds.add_parser(
-        "city",
-        help="the whole agent in simulated worlds",
-        description="The agent's own code among simulated buses, card, broker, platform and clock."
-        " The seed decides all that goes wrong; laws that are broken are shown.",
-    )
-    city.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
-    )
-    worlds.arguments(city, again=True)
+    _modbus_arguments(kinds)
+    _city_arguments(kinds)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -222,3 +168,65 @@ def _number(text: str, most: int) -> int:
     if not 0 <= value <= most:
         raise ConfigError(f"{value} is not 0..{most}")
     return value
+
+
+def _modbus_arguments(kinds: argparse._SubParsersAction[Any]) -> None:
+    modbus = kinds.add_parser(
+        "modbus",
+        help="Modbus units with fixed registers",
+        description="A Modbus slave with fixed registers on a pty or a TCP port.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = modbus.add_mutually_exclusive_group(required=True)
+    where.add_argument("--pty", metavar="PATH", help="link to a new pseudo-terminal")
+    where.add_argument("--tcp", metavar="HOST:PORT", help="TCP port to listen on (0: any free one)")
+    modbus.add_argument(
+        "--framing",
+        choices=FRAMINGS,
+        help="default: rtu on a pty, tcp on TCP; rtu works on TCP too",
+    )
+    modbus.add_argument(
+        "--baud", type=int, default=0, help="let bytes take their time (default no)"
+    )
+    modbus.add_argument(
+        "--turnaround",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help=f"seconds before each reply, at most {TURNAROUND_S_MAX}",
+    )
+    modbus.add_argument("--unit", action=_Images, metavar="N", help="whose tables follow")
+    for table in TABLES:
+        modbus.add_argument(
+            f"--{table}", action=_Images, metavar="AT=V,V…", help=f"{table} values from AT on"
+        )
+    modbus.set_defaults(images=[])
+    modbus.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="UNIT=MAKER/MODEL",
+        help="a unit with the registers of a driver profile, wandering",
+    )
+    faults = ", ".join(NAMES)
+    modbus.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[=N]", help=f"one of {faults}"
+    )
+    modbus.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
+    )
+    modbus.add_argument("--seed", type=int, default=0, help="of the faults and of what wanders")
+
+
+def _city_arguments(kinds: argparse._SubParsersAction[Any]) -> None:
+    city = kinds.add_parser(
+        "city",
+        help="the whole agent in simulated worlds",
+        description="The agent's own code among simulated buses, card, broker, platform and clock."
+        " The seed decides all that goes wrong; laws that are broken are shown.",
+    )
+    city.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
+    )
+    worlds.arguments(city, again=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 READY_S = 10.0  # a broker or a Python child is up in 0.2 s; ten is a loaded machine
 STOP_S = 5.0  # then a child that ignores SIGTERM is killed
+PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"  # a user's lacks servers
 TAIL_BYTES = 2_000  # of standard error, shown when a child dies early
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # before any fork
@@ -182,6 +184,11 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
             return True
     except OSError:
         return False
+
+
+def program(name: str) -> str | None:
+    """Return where a program lies, None if it is nowhere; a server's, too."""
+    return shutil.which(name, path=PATH)
 
 
 def free_port() -> int:
