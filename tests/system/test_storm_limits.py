@@ -85,7 +85,8 @@ def test_storm_receive_maximum_is_reached_and_never_passed(
             async with uplink(source, place) as up:
                 await until(lambda: source.cursors[CRIT] > 0, up.counts)
                 broker.pause()  # nothing is answered: as much is sent as may be
-                await asyncio.sleep(0.3)
+                await until(lambda: sniffer.most >= limit, up.counts)
+                await asyncio.sleep(0.3)  # for more, if there is more
                 broker.resume()
                 await until(lambda: everything(source, held), up.counts)
 
@@ -99,7 +100,7 @@ def test_storm_receive_maximum_is_reached_and_never_passed(
 def test_storm_what_a_full_queue_drops_comes_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "ACK_TIMEOUT_MS", 400)
+    monkeypatch.setattr(lane, "ACK_TIMEOUT_MS", 1_000)
     total = 5_000
     lines = (OPEN, "max_queued_messages 10", "max_inflight_messages 5", "log_type all")
     broker, port = mosquitto(tmp_path, *lines)
@@ -112,7 +113,7 @@ def test_storm_what_a_full_queue_drops_comes_again(
         async with uplink(source, Platform(url)) as up:
             await until(lambda: source.cursors[BULK] > 0, up.counts)
             fusion.pause()
-            await asyncio.sleep(0.4)
+            await until(lambda: "being dropped" in broker.err_path.read_text(), up.counts)
             fusion.resume()
             await until(lambda: source.cursors[BULK] == total, up.counts)
             return up.counts()
@@ -122,7 +123,6 @@ def test_storm_what_a_full_queue_drops_comes_again(
             counts = asyncio.run(run(stage))
         finally:
             broker.kill()
-    assert "messages are being dropped" in broker.err_path.read_text(), "else nothing was shown"
     assert counts["rejected"] == 0
     found = schema.open_readonly(tmp_path / "fusion.db")
     assert found.execute("SELECT count(*) FROM readings").fetchone()[0] == total
@@ -177,7 +177,7 @@ def test_storm_broker_short_of_memory_delays_and_loses_nothing(
                 return up.counts()
 
     try:
-        counts = asyncio.run(asyncio.wait_for(run(), 40))
+        counts = asyncio.run(asyncio.wait_for(run(), 60))
     finally:
         broker.kill()
     assert counts["connects"] > 1, "else it had enough"
