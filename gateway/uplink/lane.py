@@ -78,6 +78,10 @@ class Lane:
         """Whether nothing shows that the platform is there."""
         return self._window < self._window_max
 
+    def stuck(self, now_ms: int) -> bool:
+        """Return whether it is held, or nothing shows that what it has to send arrives."""
+        return now_ms < self.held_until_ms or (self.probing and not self.drained)
+
     def overdue_ms(self) -> int | None:
         """Return when the platform will have been silent for too long."""
         return self._overdue_ms if self.flights else None

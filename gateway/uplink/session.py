@@ -86,6 +86,7 @@ class Session:
         self._token = 0
         self._pending: dict[int, tuple[Lane, Flight] | str] = {}  # a pack or an announcement
         self._ended: dict[str, int] = {}  # connections in a row an announcement seems to have ended
+        self._refused: dict[str, bool] = {}  # whether the broker refused an announcement last time
         self._slots = self._packet_max = 0
         self._retry_ms = now_ms + self._backoff(0)
 
@@ -238,6 +239,8 @@ class Session:
             self._trouble(f"broker: {verdict} (0x{event.code:02x})", now_ms)
         if isinstance(found, str):
             self._ended[found] = 0
+            if found != topics.LIVE:  # NOW has the same topic, and is told each minute
+                self._refused[found] = verdict not in (SENT, ABSENT)
             return
         lane, flight = found
         lane.acquit(flight, now_ms)
@@ -355,7 +358,9 @@ class Session:
         self._out.append(events.Report(why))
 
     def _relieve(self, now_ms: int) -> None:
-        if self._trouble_ms is not None and now_ms - self._trouble_ms >= RELIEF_MS:
+        if self._trouble_ms is None or now_ms - self._trouble_ms < RELIEF_MS:
+            return
+        if not any(self._refused.values()) and not any(one.stuck(now_ms) for one in self.lanes):
             self._trouble_ms = None
             self._out.append(events.Report(""))
 
