@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 DEVICES_MAX = 247  # unit addresses of one Modbus line
 BUFFER = "buffer:"  # its place among `places`; no device can be called that
+GATEWAY = "gateway:"  # likewise
 BUSES_MAX = 32
 _STORAGE = Storage("/var/lib/tidegate/buffer", 32 * MIB, 512 * MIB, 10_000)
 _UNITS_BYTES = {"KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
@@ -66,6 +67,7 @@ class _Reader:
     def site(self, root: Node) -> Site:
         found = self._map(root, _SITE, "the site file")
         self._places[BUFFER] = root
+        self._places[GATEWAY] = found.get("gateway", root)
         for name in ("gateway", "platform", "buses"):
             if name not in found:
                 self._bad(root, f"'{name}:' is missing", "E110")

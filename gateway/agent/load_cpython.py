@@ -11,7 +11,7 @@ from gateway.buffer.room import capacity
 from gateway.buffer.store import Settings
 from gateway.core.errors import ConfigError
 from gateway.core.reading import BULK
-from gateway.site_cpython import BUFFER, SiteFile
+from gateway.site_cpython import BUFFER, GATEWAY, SiteFile
 
 if TYPE_CHECKING:
     from drivers.profile.model import Profile
@@ -31,6 +31,9 @@ class Loaded:
         self.capacity: Capacity | None = None
         if read.site is None:
             return
+        if "." in read.site.gateway and read.site.platform.protocol == "3.1.1":
+            text = f"the '.' in {read.site.gateway} is a '/' to NATS and RabbitMQ: nothing arrives"
+            self.report.add("W122", read.places[GATEWAY], text, "choose an id without dots")
         folders = [path.parent / folder for folder in read.site.profiles]
         self.plan = plan.make(read.site, lambda name: _profile(name, folders))
         for name, text in self.plan.problems:
