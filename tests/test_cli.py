@@ -43,6 +43,17 @@ def test_cli_every_verb_has_help_and_json(verb: str, capsys: pytest.CaptureFixtu
     assert "--json" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", ["--points", "--hours", "--seconds"])
+@pytest.mark.parametrize("text", ["-1", "0", "nan", "inf", "1e300", "99999999", "x"])
+def test_cli_a_measurement_of_nothing_is_refused(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["bench", "mutants", f"{option}={text}"])
+    assert ended.value.code == cli.USAGE
+    assert f"{option}: not a " in capsys.readouterr().err
+
+
 def test_cli_a_terminal_without_our_letters_is_no_reason_to_fail() -> None:
     for encoding in ("ascii", "latin-1"):
         ended = subprocess.run(

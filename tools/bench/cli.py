@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import argparse
 
 FINDINGS = 1
+MOST = 1_000_000  # cuts, hours or seconds: a century of hours; more is a slip of the keyboard
 # name: what it measures. Each is a module here whose run() returns rows of figure, value, unit,
 # and a budget ("max" unless `at_least` is true) where there is one.
 BENCHES = {
@@ -40,13 +38,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     told = "; ".join(f"{name}: {text}" for name, text in known.items())
     parser.add_argument("name", choices=[*known, "all"], help=told)
     parser.add_argument("places", nargs="*", type=Path, metavar="DIR", help="for import")
-    parser.add_argument("--points", type=int, default=250, help="for powercut: how many cuts")
+    parser.add_argument("--points", type=_count, default=250, help="for powercut: how many cuts")
     parser.add_argument("--seed", type=int, default=1, help="for powercut, storm: which ones")
     parser.add_argument(
         "--broker", default="mosquitto", help="for storm: mosquitto, nats, rabbitmq"
     )
-    parser.add_argument("--hours", type=float, default=72, help="for drain: of history")
-    parser.add_argument("--seconds", type=float, default=60, help="for storm: how long it lasts")
+    parser.add_argument("--hours", type=_amount, default=72, help="for drain: of history")
+    parser.add_argument("--seconds", type=_amount, default=60, help="for storm: how long it lasts")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -68,6 +66,24 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"schema": "tidegate.bench/1", "rows": found}, indent=2))
     return FINDINGS if over else 0
+
+
+def _count(text: str) -> int:
+    """Return `text` as a whole number from 1 on: a measurement of nothing proves nothing."""
+    if not (text.isdecimal() and len(text) <= 7 and 1 <= int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"not a whole number from 1 to {MOST}: {text!r}")
+    return int(text)
+
+
+def _amount(text: str) -> float:
+    """Return `text` as a number from 1 on; not a number is none."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 1 <= amount <= MOST:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {MOST}: {text!r}")
+    return amount
 
 
 def _within(row: dict[str, object]) -> bool:
