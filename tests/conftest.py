@@ -2,7 +2,8 @@
 
 Enough examples to work by at home, more under CI=true; what takes bytes from strangers tries harder
 still: `tests.support.fuzz.parser`. With several workers (`make test`), the tests that live in real
-time stay behind each other in one of them, and begin first: they wait more than they compute.
+time stay behind each other in one of them, and begin first: they wait more than they compute. Other
+tests of a file stay together, but for those that name a group of their own.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ HERE = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         alone = _in_real_time(item.path)
-        group = "real time" if alone else item.path.relative_to(HERE).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+        if alone or item.get_closest_marker("xdist_group") is None:
+            group = "real time" if alone else item.path.relative_to(HERE).as_posix()
+            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: not _in_real_time(item.path))
 
 
@@ -40,10 +42,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for pair in one.user_properties
     ]
     hours = [number for name, number in told if name == "simulated_hours"]
-    took_s = sum([number for name, number in told if name == "simulated_in_s"])
+    cpu_s = sum([number for name, number in told if name == "simulated_cpu_s"])
     if hours:
-        rate = sum(hours) / max(took_s, 0.001)
-        line = f"{len(hours)} worlds, {sum(hours):.0f} simulated hours, {rate:.1f} hours/s"
+        rate = f"{sum(hours) / max(cpu_s, 0.001):.1f} hours/s of one core"
+        line = f"{len(hours)} worlds, {sum(hours):.0f} simulated hours, {rate}"
         terminalreporter.write_line(line)
 
 
