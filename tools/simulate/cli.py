@@ -110,9 +110,9 @@ class _Told:
             self._say(report(outcome, acts, self._hours_each, found.acts))
         elif self._alone:
             counts = ", ".join(f"{value} {name}" for name, value in outcome.accounts.items())
-            self._say(
-                f"seed {outcome.seed}: {outcome.lives} lives, {found.planned} faults: {counts}"
-            )
+            lives = _counted(outcome.lives, "life", "lives")
+            faults = _counted(found.planned, "fault", "faults")
+            self._say(f"seed {outcome.seed}: {lives}, {faults}: {counts}")
         if self._terminal and time.monotonic() - self._shown_s > _PROGRESS_S:
             self._shown_s = time.monotonic()
             print(f"\r\x1b[K{self._line()}", end="", file=sys.stderr, flush=True)
@@ -126,7 +126,7 @@ class _Told:
             self._say(self._line())
 
     def _line(self) -> str:
-        so_far = f"{self._worlds} worlds, {self._hours:.1f} simulated hours"
+        so_far = f"{_counted(self._worlds, 'world', 'worlds')}, {self._hours:.1f} simulated hours"
         broken = f"{self.broken} broke a law" if self.broken else "no law was broken"
         return f"{so_far}, {self._rate():.1f} hours/s: {broken}"
 
@@ -139,6 +139,10 @@ class _Told:
         print(line, flush=True)
 
 
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
 def _checked(args: argparse.Namespace) -> int:
     """Return how many worlds are wanted; ConfigError if that cannot be."""
     if not 0 < args.hours <= HOURS_MAX:  # NaN neither
@@ -147,6 +151,8 @@ def _checked(args: argparse.Namespace) -> int:
         raise ConfigError(f"--jobs {args.jobs} is not 0..{JOBS_MAX}")
     if not 0 <= args.minutes < float("inf"):
         raise ConfigError(f"--minutes {args.minutes:g} is not a time")
+    if args.acts is not None and (args.minutes or args.seeds not in (None, 1)):
+        raise ConfigError("--acts is for one world: leave --seeds and --minutes out")
     if args.seeds is None:
         return SEEDS_MAX if args.minutes else 1
     if not 1 <= args.seeds <= SEEDS_MAX:
@@ -159,7 +165,8 @@ def _places(args: argparse.Namespace) -> list[int]:
     many = len(plan(args.seed or 0, args.hours))
     texts = [] if args.acts == "none" else args.acts.split(",")
     if not all(text.isdecimal() and int(text) < many for text in texts):
-        raise ConfigError(f"--acts {args.acts}: write places 0..{many - 1}, or none")
+        places = f"places 0..{many - 1}, or none" if many else "none, as nothing happens in it"
+        raise ConfigError(f"--acts {args.acts}: write {places}")
     return [int(text) for text in texts]
 
 

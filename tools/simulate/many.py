@@ -10,6 +10,7 @@ import signal
 import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.simulate.history import Act, plan, shrink
@@ -48,17 +49,13 @@ def worlds(seeds: Iterable[int], hours: float, jobs: int, until_s: float = 0) ->
     # Forked, so that what a test changed in the code is changed in every process.
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(jobs, context, _begin)
+    left = iter(seeds)
     waiting: deque[Future[Found | None]] = deque()
     try:
-        for seed in seeds:
-            waiting.append(pool.submit(live, seed, hours, until_s))
-            if len(waiting) >= AHEAD * jobs:
-                found = waiting.popleft().result()
-                if found is None:
-                    return
-                yield found
-        while waiting:
-            found = waiting.popleft().result()
+        while True:
+            for seed in islice(left, AHEAD * jobs - len(waiting)):
+                waiting.append(pool.submit(live, seed, hours, until_s))
+            found = waiting.popleft().result() if waiting else None
             if found is None:
                 return
             yield found
@@ -76,12 +73,21 @@ def live(seed: int, hours: float, until_s: float = 0) -> Found | None:
     if until_s and time.monotonic() >= until_s:
         return None
     began_s = time.process_time()
-    outcome = World(seed, hours).run()
     acts = plan(seed, hours)
-    needed = shortest(outcome, acts, hours) if outcome.broken else acts
-    if outcome.broken:
-        outcome = World(seed, hours, needed).run()
-    places = [place for place, act in enumerate(acts) if act in needed] if outcome.broken else []
+    places: list[int] = []
+    try:
+        outcome = World(seed, hours).run()
+        if outcome.broken:
+            needed = shortest(outcome, acts, hours)
+            again = World(seed, hours, needed).run()
+            if again.broken:
+                outcome = again
+            else:  # it was broken all the same
+                needed = acts
+            places = [place for place, act in enumerate(acts) if act in needed]
+    except Exception as error:
+        error.add_note(f"while simulating seed {seed} for {hours:g} hours")
+        raise
     return Found(outcome, len(acts), places, time.process_time() - began_s)
 
 
