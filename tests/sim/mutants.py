@@ -19,7 +19,7 @@ from gateway.buffer.store import Store
 from gateway.buffer.volatile import VolatileStore
 from gateway.core.errors import LinkError
 from gateway.core.reading import Gap, Reading
-from gateway.uplink import events, topics
+from gateway.uplink import events, session, topics
 from gateway.uplink.lane import Lane
 from gateway.uplink.session import Session
 from gateway.uplink.uplink import Uplink
@@ -61,10 +61,9 @@ def cursor_on_puback() -> Iterator[None]:
 
 
 @contextmanager
-def heard(kind: type, handler: Any) -> Iterator[None]:
-    from gateway.uplink import session
-
-    with patch.dict(session._HEARD[session.ONLINE], {kind: handler}):
+def heard(kind: type, handler: Any, state: str = session.ONLINE) -> Iterator[None]:
+    """What the session does when it hears of `kind`, replaced."""
+    with patch.dict(session._HEARD[state], {kind: handler}):
         yield
 
 
@@ -220,9 +219,7 @@ def receive_maximum_ignored() -> Iterator[None]:
         real(self, event, now_ms)
         self._slots = 64
 
-    from gateway.uplink import session
-
-    with patch.dict(session._HEARD[session.CONNECTING], {events.Connected: on_connected}):
+    with heard(events.Connected, on_connected, session.CONNECTING):
         yield
 
 

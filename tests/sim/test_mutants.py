@@ -32,8 +32,7 @@ class Case(NamedTuple):
     def run(self, seed: int) -> str:
         """Return the law that was broken in the world of `seed`, or ""."""
         world = World(seed, HOURS, plan(seed, HOURS, self.troubles))
-        world.rare.shares = dict.fromkeys(self.rare, 0.3)
-        world.rare.taken = dict.fromkeys(self.rare, 0)
+        world.rare.open(dict.fromkeys(self.rare, 0.3))
         return world.run().broken
 
 

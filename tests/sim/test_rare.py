@@ -39,8 +39,7 @@ def test_rare_ways_are_each_open_in_some_worlds_and_closed_in_others() -> None:
 
 def test_rare_ways_that_are_open_are_taken() -> None:
     world = World(6, 1.5, plan(6, 1.5, ("cut", "power", "stall")))
-    world.rare.shares = dict.fromkeys(POINTS, 0.2)
-    world.rare.taken = dict.fromkeys(POINTS, 0)
+    world.rare.open(dict.fromkeys(POINTS, 0.2))
     outcome = world.run()
     assert not outcome.broken, outcome.broken
     missed = [name for name, count in world.rare.taken.items() if not count]

@@ -125,7 +125,8 @@ class SimDisk:
 
     def spoil(self, path: str, chance: Random) -> None:
         """Put nonsense into the first sector of a file, if there is one of that name."""
-        for inode in [self.names_seen[path]] if path in self.names_seen else []:
+        inode = self.names_seen.get(path)
+        if inode is not None:
             inode.seen[:SECTOR_BYTES] = chance.randbytes(SECTOR_BYTES)
             inode.safe = bytes(inode.seen)
 

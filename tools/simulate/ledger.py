@@ -133,8 +133,8 @@ class Ledger:
 
     def oldest_in_ram(self, ring: str) -> Taken | None:
         """Return the oldest reading of this life that is not durable."""
-        waiting = self.taken[ring][self._done[ring] :][:1]
-        return waiting[0] if waiting else None
+        taken, done = self.taken[ring], self._done[ring]
+        return taken[done] if done < len(taken) else None
 
     def handed_out(self, batch: Batch) -> None:
         """The buffer gave items to be sent."""

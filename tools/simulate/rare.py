@@ -37,9 +37,13 @@ class Rare:
     def __init__(self, seed: int) -> None:
         dice = chance(seed, "rare ways")
         armed = [name for name in POINTS if dice.random() < 0.4] if dice.random() < 0.6 else []
-        self.shares = {name: min(dice.choice(SHARES), MOST.get(name, 1.0)) for name in armed}
-        self.taken = dict.fromkeys(armed, 0)
         self._dice = dice
+        self.open({name: min(dice.choice(SHARES), MOST.get(name, 1.0)) for name in armed})
+
+    def open(self, shares: dict[str, float]) -> None:
+        """Take the ways in `shares` so often, and no others."""
+        self.shares = shares
+        self.taken = dict.fromkeys(shares, 0)
 
     def __call__(self, name: str) -> bool:
         share = self.shares.get(name, 0.0)
