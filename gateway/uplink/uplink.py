@@ -73,6 +73,7 @@ CAUSES_MAX = 9  # of one absence, that are told: as many as there are steps to a
 # Live values take at most a tenth of the bytes that packs take, counted over this many.
 LIVE_SHARE = 10
 LIVE_ROOM = 16_384
+LIVE_POINTS_MAX = 256  # of one picture, so that it holds the loop up for a moment only
 
 
 class Ear:
@@ -316,6 +317,8 @@ class Uplink:
         fresh = [one for one in self._about.latest() if shown.get(one.point) != one.at_ms]
         if not fresh or self._live_room < 0:
             return events.PubAck(token, 0)
+        if len(fresh) > LIVE_POINTS_MAX:  # those not told for longest, or some never would be
+            fresh = sorted(fresh, key=lambda one: shown.get(one.point, -1))[:LIVE_POINTS_MAX]
         shown.update({one.point: one.at_ms for one in fresh})
         payload = self._packer.snapshot(fresh, self._source.boot, self._stamp, partial=True)
         self._live_room -= len(payload)

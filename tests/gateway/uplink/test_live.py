@@ -12,7 +12,7 @@ from gateway.uplink import pack, topics
 from gateway.uplink.deflate_cpython import deflate, inflate, is_deflated
 from gateway.uplink.dial_cpython import UNSENT_BYTES
 from gateway.uplink.dictionary import dictionary, identity, wanted
-from gateway.uplink.uplink import LIVE_SHARE
+from gateway.uplink.uplink import LIVE_POINTS_MAX, LIVE_SHARE
 from tests.gateway.uplink.fakes import GW, LOGS, POINT, WALL_MS, FakeAbout, FakeSource, everything
 from tests.gateway.uplink.test_uplink import FakeLink, World, play
 
@@ -136,6 +136,26 @@ def test_live_values_take_a_tenth_of_a_slow_link_and_alarms_pass_them() -> None:
     held = UNSENT_BYTES + max(len(one.payload) for one in line.sent if one.ring == BULK)
     picture = max(len(one.payload) for one in line.sent if one.kind == "now")
     assert max(waits) <= 1_000 * (held + picture) // line.bytes_per_s + 500
+
+
+def test_live_values_of_thousands_of_points_are_told_in_turn() -> None:
+    line = Line(FakeSource(bulk=1), 20_000)
+    told: list[str] = []
+    latest: list[Reading] = []
+    line.about.latest = lambda: latest  # type: ignore[method-assign]
+
+    async def scene() -> None:
+        for second in range(7):
+            at_ms = 1_000 * second
+            latest[:] = [Reading(f"river-3/level-{one}", at_ms, at_ms) for one in range(2_000)]
+            line.uplink._live_room = 0
+            before = dict(line.uplink._shown)
+            line.uplink._announce_live(second)
+            now = line.uplink._shown
+            told.extend(one for one in now if now[one] != before.get(one))
+
+    play(line, scene)
+    assert len(told) == len(set(told)) == 7 * LIVE_POINTS_MAX
 
 
 def test_packs_are_plain_until_the_platform_names_the_dictionary_and_again_in_doubt() -> None:
