@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.buffer.books import NOTES_MIN
+from gateway.buffer.store import Settings, Work
+from gateway.core.clock import Anchor
 from gateway.core.reading import BULK, CRIT, RINGS
 from tests.faults.world import SMALL, WIDE, World, text
 from tests.support.disk import SimDisk
-
-if TYPE_CHECKING:
-    from gateway.buffer.store import Settings
 
 STEPS = st.lists(
     st.tuples(st.sampled_from("BBCCRRrbckskxd"), st.integers(1, 30)), min_size=20, max_size=160
@@ -125,6 +123,27 @@ def test_books_do_not_grow_while_a_platform_is_away_for_long(ring: str) -> None:
         sizes.append(len(world.store.books.notes))
     assert max(sizes) <= NOTES_MIN
     world.check()
+
+
+def test_books_of_a_segment_full_of_notes_stop_no_start() -> None:
+    size = 16_384
+    world = World(Random(3), Settings(8 * size, 8 * size, size, 10_000))
+    store = world.start()
+    work = Work()
+    work.anchors = [Anchor(store.boot, at, 10**12 + at, 50, "ntp") for at in range(0, 64_000, 1000)]
+    store.commit(work)
+    starts = 0
+    for number in range(700):  # each note confirmed, and forgotten
+        work = Work()
+        work.dropped[BULK] = 40_000 + number
+        store.commit(work)
+        store.acked(CRIT, store.state()[CRIT][2])
+        if number % 7 == 0:
+            twin = world.fork(world.disk.copy())
+            gaps = store.counts()["gaps"]
+            assert twin.start().counts()["gaps"] == gaps
+            starts += 1
+    assert starts == 100
 
 
 def test_books_in_a_log_that_is_lost_are_told_in_the_next() -> None:
