@@ -17,7 +17,7 @@ from gateway.core.record import Record
 if TYPE_CHECKING:
     from typing import Any
 
-    from gateway.core.reading import Point, Value
+    from gateway.core.reading import Point, Reading, Value
 
 READING_BYTES_MAX = 4096  # half a pack; a longer text or blob could not be sent on
 POINTS_BYTES_MAX = 8192  # of one POINTS record; a longer table takes several
@@ -195,6 +195,14 @@ def unpack_points(payload: bytes) -> tuple[int, list[tuple[int, str, str]]]:
             raise BadReply("POINTS: a row is not a list of three", payload)
         rows.append((_number(row[0], payload), str(row[1]), str(row[2])))
     return _number(found[1], payload), rows
+
+
+def wire_bytes(item: Reading | Gap) -> int:
+    """Return roughly what an item takes in a pack: only names, texts and blobs vary much."""
+    if isinstance(item, Gap):
+        return 64
+    value = item.value
+    return 24 + len(item.point) + (len(value) if isinstance(value, (str, bytes)) else 0)
 
 
 def _is_sendable(value: Value) -> bool:

@@ -19,6 +19,7 @@ from gateway.buffer.payload import (
     pack_gap,
     pack_points,
     pack_time,
+    wire_bytes,
 )
 from gateway.buffer.reader import Reader
 from gateway.buffer.ring import Draft, Ring
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from gateway.core.clock import Anchor
     from gateway.core.reading import Reading
 
-ANCHORS_MAX = 64  # repeated in every segment: 4 KiB, or a quarter of a small one
 _MIB = 1 << 20
 
 
@@ -394,11 +394,3 @@ class Store:
 
     def _point_drafts(self, start: int) -> list[Draft]:
         return [Draft(POINTS, 0, rows) for rows in pack_points(self.boot, self._table, start)]
-
-
-def wire_bytes(item: Reading | Gap) -> int:
-    """Return roughly what an item takes in a pack: only names, texts and blobs vary much."""
-    if isinstance(item, Gap):
-        return 64
-    value = item.value
-    return 24 + len(item.point) + (len(value) if isinstance(value, (str, bytes)) else 0)

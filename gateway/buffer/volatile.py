@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.buffer.payload import pack_data, unpack_data
-from gateway.buffer.store import Work, wire_bytes
+from gateway.buffer.payload import pack_data, unpack_data, wire_bytes
+from gateway.buffer.store import Work
 from gateway.core.reading import BULK, CRIT, RINGS, Batch, Gap, Reading
 
 if TYPE_CHECKING:

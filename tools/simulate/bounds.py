@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.transport import inbox
-from gateway.buffer import books, quarantine, store, volatile
+from gateway.buffer import books, history, quarantine, volatile
 from gateway.buffer import buffer as buffers
 from gateway.core import clock
 from gateway.poll import COMMANDS_MAX
@@ -102,7 +102,7 @@ BOUNDS = (
         "readings in RAM", buffers.READINGS_MAX, lambda s: _buffer(s)._queued + _buffer(s)._flying
     ),
     Bound("anchors in RAM", STALL_ANCHORS, lambda s: len(_buffer(s)._queue.anchors)),
-    Bound("anchors of the store", store.ANCHORS_MAX, _anchors),
+    Bound("anchors of the store", history.ANCHORS_MAX, _anchors),
     Bound("anchors of the clock", clock.ANCHORS_MAX, lambda s: len(s.agent._clock.anchors)),
     Bound("notes of losses", books.NOTES_MAX, _notes),
     Bound("items without a medium", volatile.ITEMS_MAX, _volatile),
