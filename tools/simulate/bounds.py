@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from drivers.transport import inbox
-from gateway.buffer import books, history, quarantine, volatile
+from gateway.buffer import books, history, quarantine, store, volatile
 from gateway.buffer import buffer as buffers
 from gateway.core import clock
 from gateway.poll import COMMANDS_MAX
