@@ -1,4 +1,7 @@
-"""Time and tasks, in one dialect for CPython and MicroPython. Times are whole milliseconds."""
+"""Time and tasks, in one dialect for CPython and MicroPython.
+
+Times are whole milliseconds, and whole microseconds where a line's silence is kept.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,17 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 __all__ = ["CancelledError", "Event", "Lock", "TaskGroup", "TimeoutError"]
-__all__ += ["now_ms", "rest", "run", "sleep_ms", "sync", "within"]
+__all__ += ["now_ms", "now_us", "rest", "run", "sleep_ms", "sleep_us", "sync", "within"]
 
 _ticks_ms = getattr(time, "ticks_ms", None)  # MicroPython's clock, which wraps around
+_ticks_us = getattr(time, "ticks_us", None)  # wraps a thousand times as often
 _ticks_diff = getattr(time, "ticks_diff", None)
+_block_us = getattr(time, "sleep_us", None)
 _timeout = getattr(asyncio, "timeout", None)  # MicroPython has only wait_for
 _fsync = getattr(os, "fsync", None)  # MicroPython has none: its flush() is an fsync
 _clock: list[int] = [_ticks_ms() if _ticks_ms else 0, 0]
+_fine: list[int] = [_ticks_us() if _ticks_us else 0, 0, 0]  # tick, its now_us, its now_ms
+_FINE_MAX_MS = 250_000  # under half of 2**30 us, after which ticks_us cannot tell what passed
 
 
 def now_ms() -> int:
@@ -32,6 +39,30 @@ def now_ms() -> int:
     _clock[1] += _ticks_diff(tick, _clock[0])
     _clock[0] = tick
     return _clock[1]
+
+
+def now_us() -> int:
+    """Microseconds on a clock that never steps back; ask it inside a task."""
+    if _ticks_us is None or _ticks_diff is None:
+        return int(asyncio.get_running_loop().time() * 1_000_000)
+    tick, ms = _ticks_us(), now_ms()
+    passed_ms = ms - _fine[2]
+    _fine[1] += _ticks_diff(tick, _fine[0]) if passed_ms < _FINE_MAX_MS else 1000 * passed_ms
+    _fine[0] = tick
+    _fine[2] = ms
+    return _fine[1]
+
+
+async def sleep_us(us: int) -> None:
+    """Let other tasks run for `us`, and no less."""
+    if _block_us is None:
+        await sleep(us / 1_000_000)
+        return
+    until_us = now_us() + us
+    await sleep_ms(us // 1000)
+    left_us = until_us - now_us()  # MicroPython's tasks wake at whole milliseconds only
+    if left_us > 0:
+        _block_us(left_us)
 
 
 async def sleep_ms(ms: int) -> None:

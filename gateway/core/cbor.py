@@ -39,6 +39,17 @@ def head(major: int, number: int) -> bytes:
     raise ValueError(f"{number} needs more than 64 bits")
 
 
+_SMALL = [head(_UINT, number) for number in range(24)]
+_DECIMALS = [b"\xc4\x82" + head(_NINT, at) for at in range(-EXPONENT_MIN)]  # exponents from -1 down
+
+
+def number(value: int | Decimal) -> bytes:
+    """Return a whole number of 64 bits or a decimal, as `encode` would: they are nearly all."""
+    if isinstance(value, int):
+        return _whole(value)
+    return _DECIMALS[-1 - value.exponent] + _whole(value.mantissa)
+
+
 def encode_portably(value: Any) -> bytes:
     """Return `value` as deterministic CBOR; TypeError or ValueError for what we do not speak."""
     out = bytearray()
@@ -53,6 +64,13 @@ def decode(data: bytes, depth_max: int = DEPTH_MAX) -> Any:
     if reader.at != len(data):
         raise BadReply(f"CBOR: {len(data) - reader.at} bytes left over", data)
     return value
+
+
+def decode_at(data: bytes, at: int, depth_max: int) -> tuple[Any, int]:
+    """Return the item that begins at byte `at`, and where it ends; BadReply as `decode`."""
+    reader = _Reader(data)
+    reader.at = at
+    return reader.item(depth_max), reader.at
 
 
 def _write(out: bytearray, value: Any) -> None:
@@ -83,6 +101,18 @@ def _write(out: bytearray, value: Any) -> None:
         _write(out, [value.exponent, value.mantissa])
     else:
         raise TypeError(f"no CBOR form for {type(value).__name__}")
+
+
+def _whole(number: int) -> bytes:
+    if number < 0:
+        return head(_NINT, -1 - number)
+    if number < 24:
+        return _SMALL[number]
+    if number < 256:
+        return b"\x18" + bytes((number,))
+    if number < 65_536:
+        return b"\x19" + number.to_bytes(2, "big")
+    return head(_UINT, number)
 
 
 def _length_first(pair: tuple[bytes, Any]) -> tuple[int, bytes]:

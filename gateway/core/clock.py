@@ -77,8 +77,8 @@ class Clock:
         self.anchors[:-ANCHORS_MAX] = []
         return anchor
 
-    def wall(self, boot: int, at_ms: int, sent_ms: int) -> Stamp:
-        """Return when `at_ms` of `boot` was; `sent_ms` is the wall time now, trusted or not."""
+    def wall(self, boot: int, at_ms: int) -> Stamp:
+        """Return when `at_ms` of `boot` was, as far as anchors tell."""
         nearest: Anchor | None = None
         for anchor in self.anchors:
             if anchor.boot != boot:
@@ -87,7 +87,7 @@ class Clock:
             if nearest is None or anchor.at_ms <= at_ms or mends:
                 nearest = anchor
         if nearest is None:
-            return self._bounded(boot, sent_ms)
+            return self._bounded(boot)
         quality, error_ms = (SYNCED if nearest.at_ms <= at_ms else FIXED_UP), 0
         if nearest.source == RTC:
             quality, error_ms = BOUNDED, nearest.error_ms
@@ -99,13 +99,13 @@ class Clock:
         wall_ms = nearest.wall_ms + at_ms - nearest.at_ms
         return Stamp(wall_ms - error_ms, wall_ms + error_ms, quality)
 
-    def _bounded(self, boot: int, sent_ms: int) -> Stamp:
+    def _bounded(self, boot: int) -> Stamp:
         low_ms = max(_vouched([anchor for anchor in self.anchors if anchor.boot < boot], -1) or [0])
         later = _vouched([anchor for anchor in self.anchors if anchor.boot > boot], 1)
-        # A clock that was never set, or is behind what is known, says nothing about the latest.
-        now_ms = sent_ms if sent_ms >= max(low_ms, FLOOR_MS) else UNKNOWN_MS
-        # Of what contradicts the earliest time, one clock was wrong: it bounds nothing.
-        return Stamp(low_ms, min([one for one in later if one >= low_ms] or [now_ms]), BOUNDED)
+        # Of what contradicts the earliest time, one clock was wrong: it bounds nothing. Nor does
+        # the clock of the moment: it may have been set wrong since somebody looked at it.
+        high_ms = min([one for one in later if one >= low_ms] or [UNKNOWN_MS])
+        return Stamp(low_ms, high_ms, BOUNDED)
 
     def _last(self, boot: int) -> Anchor | None:
         for anchor in reversed(self.anchors):

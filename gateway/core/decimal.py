@@ -85,7 +85,8 @@ def add(a: int | Decimal, b: int | Decimal) -> int | Decimal:
 
 def from_float(value: float, digits: int) -> int | Decimal:
     """Return `value` to `digits` significant digits, as the decimal a person would write."""
-    return parse(f"{value:.{digits - 1}e}")
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return decimal(int(mantissa.replace(".", "")), int(power) - digits + 1)
 
 
 def _is_int(text: str) -> bool:

@@ -85,3 +85,17 @@ def test_aio_rest_ends_when_woken_or_when_time_is_up() -> None:
         return [slept, wake.is_set(), aio.now_ms() - began < 10_000]
 
     assert aio.run(main()) == [True, False, True]
+
+
+def test_aio_microseconds_go_with_milliseconds_and_a_sleep_is_never_short() -> None:
+    async def main() -> list[bool]:
+        found = []
+        before_us, before_ms = aio.now_us(), aio.now_ms()
+        for us in (1, 300, 1_750, 4_011):
+            began_us = aio.now_us()
+            await aio.sleep_us(us)
+            found.append(aio.now_us() - began_us >= us - 1)  # two truncated readings of a clock
+        passed_us, passed_ms = aio.now_us() - before_us, aio.now_ms() - before_ms
+        return found + [abs(passed_us - 1000 * passed_ms) <= 2_000]
+
+    assert aio.run(main()) == [True] * 5
