@@ -22,7 +22,7 @@ LITERAL_MAX = 2048  # bytes of one frame that a profile spells out; a P1 telegra
 _SUMS = ("sum8", "sum16", "neg8", "inv8", "xor8")
 CHECKS = _SUMS + ("crc8", "crc16", "crc16-ccitt", "crc16-x25", "crc32")
 LENGTH_TYPES = ("u8", "u16", "u24", "u32")  # of a length that stands in the frame
-FORMATS = ("bthome", "mibeacon")  # of adverts that name each value themselves
+FORMATS = ("bthome", "mibeacon", "atc")  # of adverts that name each value themselves
 
 
 def default_order(bus: str) -> str:

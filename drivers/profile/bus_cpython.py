@@ -156,7 +156,7 @@ class Section:
         found: dict[str, Any] = {"bus": self.bus}
         line: dict[str, Any] = {
             key: self.keys[key]
-            for key in ("baud", "parity", "data", "stop", "sleep")
+            for key in ("baud", "parity", "data", "stop", "sleep", "window", "retries")
             if key in self.keys
         }
         for key in ("timeout", "pause"):

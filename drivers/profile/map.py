@@ -79,13 +79,13 @@ class Map:
         self,
         image: Image,
         known: dict[str, Any],
-        period_ms: int | None = None,
+        due: tuple[int, ...] | None = None,
         touched: dict[str, str] | None = None,
     ) -> list[tuple[str, Value, str]]:
         """Return (channel id, value in the wire unit, quality) for the channels `image` feeds.
 
-        `known` takes every value on the way, hidden ones too. With `period_ms`, only channels
-        of that period are returned: registers read along for others make no readings. `touched`
+        `known` takes every value on the way, hidden ones too. With `due`, only channels
+        of these periods are returned: registers read along for others make no readings. `touched`
         takes the quality of each, hidden ones too.
         """
         touched = {} if touched is None else touched
@@ -100,7 +100,7 @@ class Map:
                 known[slot.id] = value
             else:
                 known.pop(slot.id, None)
-            if not slot.hidden and period_ms in (None, slot.every_ms):
+            if not slot.hidden and (due is None or slot.every_ms in due):
                 readings.append((slot.id, wire_value, quality))
         return readings
 

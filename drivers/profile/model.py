@@ -13,6 +13,7 @@ from drivers.profile.decode import ORDERS, Layout
 from drivers.profile.folded import CHANNELS_MAX, length
 from drivers.profile.image import BIT_TABLES, HOLDING, LATEST, TABLES, Field, Image, Send, Step
 from drivers.profile.map import Map
+from drivers.profile.plain import plain
 from drivers.profile.slot import NEVER, NOTHING, ONCE
 from gateway.core import cbor
 from gateway.core.errors import BadReply, ConfigError
@@ -42,7 +43,7 @@ class Profile:
     """What is the same for every device of a model.
 
     `name`, `maker`, `category` (device category or ""), `digest` (8 bytes), `every_ms`, `bus`,
-    `line` (baud parity data stop timeout_ms pause_ms wake sleep, as far as it names them),
+    `line` (baud parity data stop timeout_ms pause_ms wake sleep window, as far as it names them),
     `unit` (factory address), `max` registers per request or 0, readable `gap`, `messages` (rows
     with `id` and what a frame looks like), `ble` and `driver` (what their sections say).
     """
@@ -113,6 +114,8 @@ class Channel:
         self.count = self.layout.count
         self.scale: Any = row.get("scale", 1)
         self.offset: Any = row.get("offset", 0)
+        odd = self.table in BIT_TABLES or "map" in row or "flags" in row or "round" in row
+        self.plain = None if odd else plain(self.layout, self.scale, self.offset)
         self.linear = self.scale != 1 or self.offset != 0
         self.map: dict[int, Any] | None = row.get("map")
         self.flags: dict[int, str] | None = row.get("flags")

@@ -100,23 +100,29 @@ def plan(
     max_bits: int,
     gap: int = 0,
     refused: Iterable[Range] = (),
+    known: Iterable[Place] = (),
 ) -> list[Range]:
     """Return the ranges that bring every field for the least wire time, in address order.
 
     A range is no longer than the maximum unless one field is, bridges at most `gap` unwanted
-    addresses in a row, and holds no refused range. A field that was refused alone is left out.
+    addresses in a row, and holds no refused range. Fields of `known` are read at other times, so
+    that they may be bridged as a whole. A field that was refused alone is left out.
     """
     refused = list(refused)
+    given_up = {(one.table, one.address, one.count) for one in refused}
     tables: dict[str, list[Range]] = {}
     for field in fields:
-        span = Range(field.table, field.address, field.count)
-        if span not in refused:
+        if (field.table, field.address, field.count) not in given_up:
+            span = Range(field.table, field.address, field.count)
             tables.setdefault(field.table, []).append(span)
+    places = sorted([(one.address, one.address + one.count, one.table) for one in known])
     found = []
     for table in sorted(tables):
         longest = max_bits if table in BIT_TABLES else max_words
         walls = [one for one in refused if one.table == table]
-        found += _cheapest(outer(tables[table]), cost, longest, gap, walls)
+        spans = outer(tables[table])
+        others = [(start, end) for start, end, where in places if where == table]
+        found += _cheapest(spans, cost, _lowest(spans, longest, gap, walls, others))
     return found
 
 
@@ -141,12 +147,12 @@ def plan_us(ranges: Iterable[Range], cost: Cost) -> int:
     return sum([cost.read_us(one.table, one.count) for one in ranges])
 
 
-def demand(groups: Iterable[tuple[int, list[Range]]], cost: Cost) -> int:
+def demand(loads: Iterable[tuple[int, int]]) -> int:
     """Return the microseconds of its line a device needs per second.
 
-    `groups` holds (period in ms, plan); what is read only once, period 0, does not count.
+    `loads` holds (period in ms, microseconds each time); period 0 is once, and does not count.
     """
-    return sum([plan_us(ranges, cost) * 1000 // period for period, ranges in groups if period])
+    return sum([us * 1000 // period for period, us in loads if period])
 
 
 def demand_text(demand_us: int) -> str:
@@ -176,44 +182,88 @@ def outer(spans: list[Range]) -> list[Range]:
     return kept
 
 
-def _cheapest(
-    spans: list[Range], cost: Cost, longest: int, gap: int, walls: list[Range]
-) -> list[Range]:
+def _lowest(
+    spans: list[Range],
+    longest: int,
+    gap: int,
+    walls: list[Range],
+    others: list[tuple[int, int]],
+) -> list[int]:
+    """Return, for each span as the last of a range, the first that one request may begin with.
+
+    What makes a range too long, or hold a wall or a wide hole, does so in any that holds it:
+    the first never goes back from one span to the next.
+    """
+    walls = sorted(walls, key=lambda one: one.end)
+    found: list[int] = []
+    low = passed = place = 0
+    wall = -1  # the highest start of a range that is refused and ends by now
+    for last, span in enumerate(spans):
+        while passed < len(walls) and walls[passed].end <= span.end:
+            wall = max(wall, walls[passed].address)
+            passed += 1
+        if last and span.address - spans[last - 1].end > gap:
+            hole = spans[last - 1].end
+            while place < len(others) and others[place][0] < hole:
+                place += 1
+            if _widest(hole, span.address, others, place) > gap:
+                low = last
+        while low < last and (
+            span.end - spans[low].address > longest or spans[low].address <= wall
+        ):
+            low += 1
+        found.append(low)
+    return found
+
+
+def _widest(start: int, end: int, others: list[tuple[int, int]], place: int) -> int:
+    """Return the most addresses in a row of a hole that no other, as a whole in it, takes."""
+    widest = 0
+    while place < len(others) and others[place][0] < end:
+        if others[place][1] <= end:
+            widest = max(widest, others[place][0] - start)
+            start = max(start, others[place][1])
+        place += 1
+    return max(widest, end - start)
+
+
+def _cheapest(spans: list[Range], cost: Cost, lowest: list[int]) -> list[Range]:
     """Return the cheapest cover, by the exact minimum over every last range.
 
     Starts and ends both rise from span to span, so some cheapest cover is made of ranges over
     consecutive spans: the best cover of the first n is the best of some fewer and one range.
+    A range's bytes are what its end takes less what its start takes, for words and, of starts at
+    the same bit of a byte, for bits: the best start of a lane stays the best until it is too far.
     """
+    unit = 8 if spans[0].table in BIT_TABLES else 1  # addresses that share their bytes
+    unit_us = cost.byte_us if unit == 8 else 2 * cost.byte_us
+    lanes: list[list[tuple[int, int]]] = [[] for _ in range(unit)]  # (time, start), both rising
     best_us, first = [0], [0]  # for the first n spans: the least time, where its last range starts
-    for end in range(1, len(spans) + 1):
-        least_us = first_best = -1
-        for start in range(end - 1, -1, -1):
-            joined = _join(spans[start:end])
-            if start < end - 1 and not _together(
-                spans[start : start + 2], joined, longest, gap, walls
-            ):
-                break
-            total_us = best_us[start] + cost.read_us(joined.table, joined.count)
-            if least_us < 0 or total_us <= least_us:  # of equals the one with fewer requests
-                least_us, first_best = total_us, start
+    for last, span in enumerate(spans):
+        lane = lanes[span.address % unit]
+        here_us = best_us[last] - span.address // unit * unit_us
+        while lane and lane[-1][0] > here_us:
+            lane.pop()
+        lane.append((here_us, last))
+        least_us, least_start = -1, 0
+        for bit in range(unit):
+            lane = lanes[bit]
+            while lane and lane[0][1] < lowest[last]:
+                lane.pop(0)
+            if lane:
+                here_us, start = lane[0]
+                here_us += cost.request_us + (span.end - bit + unit - 1) // unit * unit_us
+                if least_us < 0 or (here_us, start) < (least_us, least_start):
+                    least_us, least_start = here_us, start  # of equals the longest
         best_us.append(least_us)
-        first.append(first_best)
-    found: list[Range] = []
+        first.append(least_start)
+    ranges: list[Range] = []
     end = len(spans)
     while end:
-        found.append(_join(spans[first[end] : end]))
+        ranges.append(_join(spans[first[end] : end]))
         end = first[end]
-    found.reverse()
-    return found
-
-
-def _together(
-    pair: Sequence[Range], joined: Range, longest: int, gap: int, walls: list[Range]
-) -> bool:
-    """Return whether `joined`, whose first two spans are `pair`, may be one request."""
-    if joined.count > longest or pair[1].address - pair[0].end > gap:
-        return False
-    return not any(joined.holds(wall) for wall in walls)
+    ranges.reverse()
+    return ranges
 
 
 def _join(spans: Sequence[Range]) -> Range:

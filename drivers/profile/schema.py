@@ -87,7 +87,7 @@ STEP: Table = (
     ("value", "expr", "number, or expression; in a step x is the raw value to write"),
     ("if", "expr", "write only if this holds (setup only)"),
     ("with", "one 5 6 15 16", "Modbus function"),
-    ("wait", "time 1m", "pause after it, at most 1m: nothing else on the line is read"),
+    ("wait", "time 1m", "pause after it, at most 1m: the device is asked nothing meanwhile"),
 )
 
 SETTING: Table = (

@@ -45,7 +45,7 @@ def _defaults(names: str, types: str, order: str) -> Table:
 
 
 MODBUS: Table = LINE + (
-    ("unit", "int 0 255", "factory address; 1 if absent"),
+    ("unit", "int 1 255", "factory address; 1 if absent"),
     ("in", "one " + " ".join(TABLES), "table; holding if absent"),
     ("type", "type", "u16 if absent, bool in coil and discrete"),
     ("order", _ORDER, "where the bytes of 0x0A0B0C0D stand; ABCD if absent"),
@@ -57,7 +57,9 @@ MODBUS: Table = LINE + (
         "number of the first register; 40001: reference numbers; 0 if absent",
     ),
     ("max", "int 1 2000", "most registers in one request; 1 is one channel per request"),
+    ("retries", "int 0 5", "how often it is asked again after silence or damage; 1 if absent"),
     ("gap", "int 0 124", "unused registers that may be read along; 0 if absent"),
+    ("window", "int 1 16", "requests it takes at a time over Modbus TCP; 1 if absent"),
 )
 
 FRAME: Table = (

@@ -137,6 +137,7 @@ class Slot:
     """One channel of one device: `id`, `kind`, wire `unit`, `every_ms` (0 once, -1 never)."""
 
     feeds_on: list[Slot] = NOTHING
+    plain = False
 
     def __init__(self, place: Place) -> None:
         self.id = place.id
@@ -193,6 +194,9 @@ class Slot:
                     found.append(slots[name])
         if found:
             self.feeds_on = found
+        place = self.places[0]
+        if len(self.places) == 1 and not place.when and not place.calc and self.readable:
+            self.plain = place.address is not None and place.channel.plain is not None
 
     def pace(self, every_ms: int) -> None:
         """Settle the period: its own, else that of the quickest operand, else `every_ms`."""
@@ -224,6 +228,10 @@ class Slot:
         touched: dict[str, str],
     ) -> News | None:
         """Return what the image says about this channel, None if nothing."""
+        if self.plain:
+            found_plainly = self._plain_news(image)
+            if found_plainly is not None:
+                return found_plainly
         silent = False
         for place in self.places:
             applies = place.applies(known, settings)
@@ -245,6 +253,21 @@ class Slot:
         if not silent:
             known[self.id] = None
         return None
+
+    def _plain_news(self, image: Image) -> News | None:
+        """Return what the short way finds, None if the long way must look."""
+        place = self.places[0]
+        channel = place.channel
+        if channel.plain is None or place.address is None:
+            return None
+        data = image.take(channel.table, place.address, channel.count)
+        value = None if data is None else channel.plain.value(data)
+        if value is None or (channel.valid and not _within(value, channel.valid)):
+            return None
+        if channel.convert is None:
+            return value, value, GOOD
+        wire_value = place.on_the_wire(value)
+        return None if wire_value is None else (value, wire_value, GOOD)
 
 
 def _named(name: str, group: str, suffix: str) -> str:

@@ -23,7 +23,7 @@ _BIT_MAX = 63
 
 # Whole numbers of a row, each with its bounds; other rows have other ones by the same name.
 _PROFILE = {"every": (-1, EVERY_MAX_MS), "unit": (0, 255), "max": (0, 2000), "gap": (0, 124)}
-_LINE = {"baud": (300, 1_000_000), "data": (7, 8), "stop": (1, 2)}
+_LINE = {"baud": (300, 1_000_000), "data": (7, 8), "stop": (1, 2), "window": (1, 16)}
 _LINE.update({"timeout_ms": (0, WAIT_MAX_MS), "pause_ms": (0, WAIT_MAX_MS)})
 _GROUP = {"step": (0, ADDRESS_MAX)}
 _CHANNEL = {

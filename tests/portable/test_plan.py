@@ -28,6 +28,19 @@ def test_plan_never_reads_a_hole_it_was_not_allowed():
     assert plan([words(0), words(3)], SLOW, 125, 2000, gap=1) == [words(0), words(3)]
 
 
+def test_plan_crosses_fields_read_at_other_times_as_wholes_only():
+    fields = [words(0), words(3)]
+
+    def found(known, gap):
+        return plan(fields, SLOW, 125, 2000, gap, (), known)
+
+    assert found([words(1, 2)], 0) == found([words(2), words(1)], 0) == [words(0, 4)]
+    assert found([words(1)], 0) == [words(0), words(3)]
+    assert found([words(1)], 1) == [words(0, 4)]
+    assert found([words(2, 2)], 1) == found([words(0, 2)], 1) == [words(0), words(3)]
+    assert plan(fields, SLOW, 125, 2000, 0, {words(1, 2)}, [words(1, 2)]) == fields
+
+
 def test_plan_a_readable_hole_dearer_than_a_request_is_not_read():
     cheap = Cost(10_000, 1000)
     assert plan([words(0), words(7)], cheap, 125, 2000, gap=100) == [words(0), words(7)]
@@ -103,7 +116,8 @@ def test_demand_is_wire_time_per_second():
     second = [words(0, 30)]
     cost = Cost(40_000, 1000)
     assert plan_us(second, cost) == 100_000
-    needs = demand([(1000, second), (10_000, second), (0, second), (50, second)], cost)
+    us = plan_us(second, cost)
+    needs = demand([(1000, us), (10_000, us), (0, us), (50, us)])
     assert needs == 100_000 + 10_000 + 2_000_000
     assert demand_text(1_700_000) == "needs 1.70 s per 1 s"
 

@@ -178,13 +178,16 @@ def test_profile_a_derived_channel_keeps_the_pace_of_its_quickest_operand():
     assert paces == {"a": 5000, "b": 2000, "sum": 2000, "paced": 60000}
     assert [field.address for field in found.fields(60000)] == [0, 1]
     known = {"a": 1}
-    assert found.decode(holding(1, "0002"), known, 2000) == [("b", 2, "good"), ("sum", 3, "good")]
+    assert found.decode(holding(1, "0002"), known, (2000,)) == [
+        ("b", 2, "good"),
+        ("sum", 3, "good"),
+    ]
 
 
 def test_profile_registers_read_along_make_no_readings_of_another_period():
     found = device([{"id": "a", "at": 0}, {"id": "b", "at": 1, "every": 60000}])
     known = {}
-    assert found.decode(holding(0, "00010002"), known, 10000) == [("a", 1, "good")]
+    assert found.decode(holding(0, "00010002"), known, (10000,)) == [("a", 1, "good")]
     assert known["b"] == 2
 
 
