@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 
+import drivers.profile.sound_bus
 import drivers.profile.text  # noqa: F401 - compiled while the heap is still in one piece
 from drivers.profile.model import Image, load
 from gateway.core import cbor
