@@ -220,6 +220,10 @@ def _reader(profile: Profile) -> Callable[[bytes, str], Telegram] | None:
         from drivers.protocol import mibeacon
 
         return lambda frame, _: mibeacon.read(frame)
+    if name == "atc":
+        from drivers.protocol import atc
+
+        return lambda frame, _: atc.read(frame)
     return None
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 POLL_LIMIT_MS = 60_000  # three times the longest wait of a bus loop
 STORE_LIMIT_MS = 30_000  # a card may stall for seconds; longer and it is gone
-UPLINK_LIMIT_MS = 60_000  # its loop turns every ten seconds, connected or not
+UPLINK_LIMIT_MS = 60_000  # its loop turns every twenty seconds, connected or not
 
 
 class Beats:

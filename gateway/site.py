@@ -73,10 +73,21 @@ class Device(Record):
     """One device on a bus: its profile by name, unit (None: the profile's), the site's choices.
 
     `every_ms` 0 keeps the profile's periods; `alarm` lists channels for the crit ring; `pin` is
-    the hexadecimal profile digest the site insists on, or "".
+    the hexadecimal profile digest the site insists on, or "". `line` holds what it overrides of
+    the profile's `timeout_ms`, `pause_ms` and `retries`; `max` 0 keeps the profile's.
     """
 
-    __slots__ = ("alarm", "every_ms", "name", "pin", "profile", "settings", "unit")
+    __slots__ = (
+        "alarm",
+        "every_ms",
+        "line",
+        "max",
+        "name",
+        "pin",
+        "profile",
+        "settings",
+        "unit",
+    )
 
     def __init__(
         self,
@@ -87,6 +98,8 @@ class Device(Record):
         settings: dict[str, Any],
         alarm: list[str],
         pin: str,
+        line: dict[str, Any] | None = None,
+        max_: int = 0,
     ) -> None:
         self.name = name
         self.profile = profile
@@ -95,21 +108,36 @@ class Device(Record):
         self.settings = settings
         self.alarm = alarm
         self.pin = pin
+        self.line = line or {}
+        self.max = max_
 
 
 class Bus(Record):
-    """One port and what hangs on it. `line` holds what the site overrides of the profiles' line."""
+    """One port and what hangs on it. `line` holds what the site overrides of the profiles' line.
 
-    __slots__ = ("devices", "framing", "line", "name", "port")
+    `rs485` is None, or how the port's RTS line switches the direction: `rts_high` while it sends,
+    `before_ms` and `after_ms` around what it sends. `window` 0: the site names none.
+    """
+
+    __slots__ = ("devices", "framing", "line", "name", "port", "rs485", "window")
 
     def __init__(
-        self, name: str, port: str, framing: str, line: dict[str, Any], devices: list[Device]
+        self,
+        name: str,
+        port: str,
+        framing: str,
+        line: dict[str, Any],
+        devices: list[Device],
+        rs485: dict[str, Any] | None = None,
+        window: int = 0,
     ) -> None:
         self.name = name
         self.port = port
         self.framing = framing
         self.line = line
         self.devices = devices
+        self.rs485 = rs485
+        self.window = window
 
 
 class Site(Record):

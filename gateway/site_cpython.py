@@ -40,8 +40,20 @@ _PLATFORM = (
     *("deflate", "rate", "announce"),
 )
 _BUFFER = ("path", "crit", "bulk", "commit")
-_BUS = ("port", "framing", "baud", "parity", "data", "stop", "timeout", "pause", "devices")
-_DEVICE = ("profile", "unit", "every", "settings", "alarm", "pin")
+_BUS = (
+    *("port", "framing", "baud", "parity", "data", "stop", "timeout", "pause", "retries"),
+    *("rs485", "window", "devices"),
+)
+REGISTERS_MAX = 125  # of one request (Modbus V1.1b3 §6.3)
+RETRIES_MAX = 5  # each may cost a whole time-out, in which nobody else on the line is asked
+WAIT_MAX_MS = 60_000  # likewise
+_RS485 = ("rts", "before", "after")
+RTS_DELAY_MAX_MS = 100  # Linux makes longer ones 100 ms
+WINDOW_MAX = 16  # transactions in flight (Modbus Messaging on TCP/IP V1.0b §4.3.2)
+_DEVICE = (
+    *("profile", "unit", "every", "settings", "alarm", "pin"),
+    *("timeout", "pause", "retries", "max"),
+)
 
 
 class SiteFile:
@@ -137,16 +149,32 @@ class _Reader:
                 line[name] = self._integer(found[name], 1, 4_000_000)
         if "parity" in found:
             line["parity"] = self._choice(found["parity"], ("none", "even", "odd"), "none")
-        for name in ("timeout", "pause"):
-            if name in found:
-                line[f"{name}_ms"] = self._duration(found[name], 0)
+        line.update(self._waits(found))
+        framing = self._choice(found.get("framing"), ("rtu", "ascii", "tcp"), default)
+        window = self._integer(found["window"], 1, WINDOW_MAX) if "window" in found else 0
+        if window and framing != "tcp":
+            self._bad(found["window"], "only Modbus TCP tells replies apart: 'window' is for it")
         return Bus(
             self._text(key, _NAME, "a name of letters, digits, - _ .", ""),
             port,
-            self._choice(found.get("framing"), ("rtu", "ascii", "tcp"), default),
+            framing,
             line,
             self._devices(key, found.get("devices")),
+            self._rs485(found["rs485"], "://" in port) if "rs485" in found else None,
+            window,
         )
+
+    def _rs485(self, node: Node, remote: bool) -> dict[str, Any]:
+        found = self._map(node, _RS485, "rs485")
+        if remote:
+            self._bad(node, "'rs485' is for a serial port of this gateway")
+        delays = {}
+        for name in ("before", "after"):
+            delays[f"{name}_ms"] = self._duration(found.get(name), 0)
+            if delays[f"{name}_ms"] > RTS_DELAY_MAX_MS:
+                self._bad(found[name], f"expected at most {RTS_DELAY_MAX_MS}ms")
+        rts = self._choice(found.get("rts"), ("high", "low"), "high")
+        return {"rts_high": rts == "high", **delays}
 
     def _devices(self, bus: Node, node: Node | None) -> list[Device]:
         if node is None or node.kind != MAP or not node.pairs:
@@ -175,12 +203,28 @@ class _Reader:
         return Device(
             self._text(key, _NAME, "a name of letters, digits, - _ .", ""),
             self._text(found.get("profile"), None, "maker/model", ""),
-            self._integer(found["unit"], 0, 255) if "unit" in found else None,
+            self._integer(found["unit"], 1, 255) if "unit" in found else None,
             self._duration(found.get("every"), 0),
             values,
             self._texts(found.get("alarm"), "a channel"),
             self._text(found.get("pin"), _PIN, "sixteen hexadecimal digits", ""),
+            self._waits(found),
+            self._integer(found["max"], 1, REGISTERS_MAX) if "max" in found else 0,
         )
+
+    def _waits(self, found: dict[str, Node]) -> dict[str, Any]:
+        """What a bus or a device says of waiting and trying again."""
+        line: dict[str, Any] = {}
+        for name in ("timeout", "pause"):
+            if name in found:
+                line[f"{name}_ms"] = self._duration(found[name], 0)
+                if line[f"{name}_ms"] > WAIT_MAX_MS:
+                    self._bad(found[name], f"expected at most 1m, not {found[name].shown}")
+        if line.get("timeout_ms") == 0:
+            self._bad(found["timeout"], "a time-out of nothing lets nobody answer")
+        if "retries" in found:
+            line["retries"] = self._integer(found["retries"], 0, RETRIES_MAX)
+        return line
 
     def _map(self, node: Node, known: tuple[str, ...], what: str) -> dict[str, Node]:
         if node.kind != MAP:

@@ -9,26 +9,45 @@ import asyncio
 import errno
 import glob
 import os
+import termios
+from typing import TYPE_CHECKING
 
 import serial
+from serial.rs485 import RS485Settings
 from serial.tools import list_ports
 
 from drivers.transport.inbox import Inbox
 from gateway.core import aio
 from gateway.core.errors import ConfigError, LinkError
 
+if TYPE_CHECKING:
+    from typing import Any
+
 PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+OUTPUT_MAX = 4096  # bytes that may stand in a port's output when its setting is changed
+STUCK_US = 1_000_000
+SLOW_MS = 3  # an adapter that holds bytes back for longer costs a fast line half of its speed
 _READ_SIZE = 1024
+_TTYS = "/sys/class/tty"
 _GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO)
 _BUSY = (errno.EAGAIN, errno.EBUSY)
 
 
 async def open_serial(
-    port: str, baud: int = 9600, parity: str = "none", data: int = 8, stop: int = 1
+    port: str,
+    baud: int = 9600,
+    parity: str = "none",
+    data: int = 8,
+    stop: int = 1,
+    rs485: dict[str, Any] | None = None,
 ) -> SerialPort:
-    """Open `port`; LinkError while it is absent or taken, ConfigError if a person must act."""
+    """Open `port`; LinkError while it is absent or taken, ConfigError if a person must act.
+
+    `rs485` has the port's own RTS line switch the direction: `rts_high` while it sends, from
+    `before_ms` before until `after_ms` after the bytes.
+    """
     if parity not in PARITIES:
-        raise ConfigError(f"{port}: parity {parity!r} is not one of {', '.join(sorted(PARITIES))}")
+        raise ConfigError(_no_parity(port, parity))
     try:
         opened = serial.Serial(
             port,
@@ -44,10 +63,12 @@ async def open_serial(
     except OSError as error:
         raise _translated(port, error)
     try:
-        opened.set_low_latency_mode(True)
-    except (ValueError, NotImplementedError):
-        pass  # not every adapter has the switch; where it has, replies come 15 ms earlier
-    return SerialPort(opened)
+        if rs485 is not None:
+            _switch_direction(opened, rs485)
+    except BaseException:
+        opened.close()
+        raise
+    return SerialPort(opened, _hurry(opened))
 
 
 def present_ports() -> list[str]:
@@ -60,9 +81,10 @@ def present_ports() -> list[str]:
 
 
 class SerialPort:
-    """An open port; made by `open_serial`."""
+    """An open port; made by `open_serial`. `note` says in a sentence what could not be set."""
 
-    def __init__(self, opened: serial.Serial) -> None:
+    def __init__(self, opened: serial.Serial, note: str = "") -> None:
+        self.note = note
         self._name = str(opened.port)
         self._port = opened
         self._fd = opened.fileno()
@@ -98,6 +120,44 @@ class SerialPort:
             self._fd = -1
             self._port.close()
 
+    async def configure(self, baud: int, parity: str, data: int, stop: int) -> None:
+        """Set the line anew once all that was written is sent; the port stays open.
+
+        LinkError when the port is gone, ConfigError for a setting it cannot have.
+        """
+        if parity not in PARITIES:
+            raise ConfigError(_no_parity(self._name, parity))
+        try:
+            await self._drain()
+            self._set("baudrate", baud)
+            self._set("bytesize", data)
+            self._set("stopbits", stop)
+            self._set("parity", PARITIES[parity])
+        except ValueError as error:
+            raise ConfigError(f"{self._name}: {error}")
+        except OSError as error:
+            raise self._lose(error)
+
+    async def _drain(self) -> None:
+        """Wait until all is sent; tcdrain() alone would hold up the loop meanwhile."""
+        char_us = 12_000_000 // self._port.baudrate
+        patient_until_us = aio.now_us() + char_us * OUTPUT_MAX + STUCK_US
+        while self._port.out_waiting:
+            if aio.now_us() > patient_until_us:
+                raise OSError(errno.EIO, "it sends nothing; is its flow control off?")
+            await aio.sleep_us(char_us * self._port.out_waiting)
+        termios.tcdrain(self._fd)  # what is left stands in the chip
+
+    def _set(self, key: str, value: Any) -> None:
+        try:
+            self._port.apply_settings({key: value})
+        except termios.error as error:
+            number, why = error.args
+            if number != errno.EINVAL:
+                raise OSError(number, why)
+            if not os.ttyname(self._fd).startswith("/dev/pts/"):  # those have 8N only, and no wire
+                raise ConfigError(f"{self._name}: it cannot have {key} {value}")
+
     async def _writable(self) -> None:
         ready = aio.Event()
         self._loop.add_writer(self._fd, ready.set)
@@ -129,6 +189,39 @@ class SerialPort:
         self._loop.remove_reader(self._fd)
         self._inbox.lose(lost)
         return lost
+
+
+def _no_parity(port: str, parity: str) -> str:
+    return f"{port}: parity {parity!r} is not one of {', '.join(sorted(PARITIES))}"
+
+
+def _switch_direction(opened: serial.Serial, rs485: dict[str, Any]) -> None:
+    """Have the kernel switch RTS around what is sent (TIOCSRS485)."""
+    high = rs485["rts_high"]
+    wanted = RS485Settings(high, not high, False, rs485["before_ms"] / 1e3, rs485["after_ms"] / 1e3)
+    try:
+        opened.rs485_mode = wanted
+    except ValueError as error:
+        why = "cannot switch the direction of RS-485 by RTS; adapters that do it by themselves need"
+        raise ConfigError(f"{opened.port} {why} no 'rs485:' ({error})")
+
+
+def _hurry(opened: serial.Serial) -> str:
+    """Let the adapter pass on bytes at once; return a sentence if it goes on holding them back."""
+    try:
+        opened.set_low_latency_mode(True)
+    except (ValueError, NotImplementedError):
+        pass  # not every adapter has the switch, or needs it
+    tty = os.path.basename(os.path.realpath(str(opened.port)))
+    timer = f"{_TTYS}/{tty}/device/latency_timer"  # FTDI's: 16 ms unless told
+    try:
+        with open(timer) as file:
+            held_ms = int(file.read())
+    except (OSError, ValueError):
+        return ""
+    if held_ms <= SLOW_MS:
+        return ""
+    return f"{opened.port} holds replies back for {held_ms} ms: write 1 to {timer}"
 
 
 def _translated(port: str, error: OSError) -> LinkError | ConfigError:

@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 
 CONNECT_MAX_MS = 5000
 _READ_SIZE = 1024
-# A peer that lost its power says nothing: ask after 30 s of silence, give up after 3 × 10 s.
-_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+# A peer that lost its power says nothing: ask after 10 s of silence, give up after 3 × 5 s. What
+# was sent and not even received counts the same; else the kernel tries for a quarter of an hour.
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE", 10),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 25_000),
+)
+FULL_S = 60  # a connection closed sooner than this had to make room, or was never wanted
+_REFUSED = "nobody listens on this port"
+_FULL = "does it serve another master already? Many devices serve one to four"
 
 
 async def open_tcp(host: str, port: int, timeout_ms: int = CONNECT_MAX_MS) -> Tcp:
@@ -35,7 +44,7 @@ async def open_tcp(host: str, port: int, timeout_ms: int = CONNECT_MAX_MS) -> Tc
         raise LinkError(f"{name}: no answer within {timeout_ms} ms; is it switched on, same net?")
     except OSError as error:
         refused = error.errno == errno.ECONNREFUSED
-        raise LinkError(f"{name}: {'nobody listens on this port' if refused else error}")
+        raise LinkError(f"{name}: {_REFUSED if refused else error}")
     except (ValueError, OverflowError) as error:  # no name of a host, or no port
         raise ConfigError(f"{name}: {error}")
     return Tcp(name, reader, writer)
@@ -49,6 +58,7 @@ class Tcp:
         self._writer = writer
         self._inbox = Inbox()
         _keep_alive(writer)
+        self._opened_at_ms = aio.now_ms()
         self._pump = asyncio.create_task(self._read_on(reader))
 
     async def read(self, size_max: int) -> bytes:
@@ -83,6 +93,9 @@ class Tcp:
                 self._inbox.put(data)
                 data = await reader.read(_READ_SIZE)
             why = "closed by the other side"
+            age_s = (aio.now_ms() - self._opened_at_ms) // 1000
+            if age_s < FULL_S:
+                why += f" after {age_s} s; {_FULL}"
         except OSError as error:
             why = str(error)
         self._inbox.lose(LinkError(f"{self._name}: {why}"))
@@ -94,4 +107,5 @@ def _keep_alive(writer: Any) -> None:
     plain = writer.get_extra_info("socket")
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE:
-        plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        if hasattr(socket, option):  # TCP_USER_TIMEOUT is Linux's
+            plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, Protocol
 
-    from drivers.line import Transport
+    from drivers.opener import Transport
     from gateway.agent.plan import Plan, WiredBus
     from gateway.core.clock import Stamp
     from gateway.core.reading import Point, Reading
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         async def open_buffer(self, storage: Storage, points: list[Point]) -> Any: ...
         async def open_link(self, site: Site, ear: Ear) -> Link: ...
         def observe(self, trust_system: bool) -> tuple[int, int, str] | None: ...
-        def wall_ms(self) -> int: ...
         def random(self) -> float: ...
         def deflate(self, data: bytes, dictionary: bytes) -> bytes: ...
         def alive(self, status: str, fed: bool) -> None: ...
@@ -41,9 +40,10 @@ if TYPE_CHECKING:
         def remember(self, learned: dict[str, Any]) -> None: ...
 
 
-CLOCK_MS = 10_000  # how soon a clock that was set is noticed
 STOP_MS = 2_000  # for the one page that says so; systemd waits longer
-PULSE_MS = 10_000  # how often the watchdog is fed and the status line renewed
+# How often the watchdog is fed, the status line renewed, the clock looked at and the storage asked.
+# Twice that and STORE_LIMIT_MS are less than the watchdog's minute.
+PULSE_MS = 14_000
 
 
 class Agent:
@@ -129,7 +129,6 @@ class Agent:
         async with aio.TaskGroup() as group:
             group.start(self._buffer.run())
             group.start(uplink.run())
-            group.start(self._keep_time())
             group.start(self._pulse(uplink))
             group.start(self._watch_store())
             for bus in self._buses:
@@ -142,12 +141,14 @@ class Agent:
             return
 
     def _take(self, readings: list[Reading]) -> None:
-        for ring in RINGS:
-            mine = [one for one in readings if self._rings.get(one.point, BULK) == ring]
-            if mine:
-                self._buffer.add(ring, mine)
+        rings, latest = self._rings, self._latest
+        found: dict[str, list[Reading]] = {ring: [] for ring in RINGS}
         for one in readings:
-            self._latest[one.point] = one
+            found[rings.get(one.point, BULK)].append(one)
+            latest[one.point] = one
+        for ring in RINGS:
+            if found[ring]:
+                self._buffer.add(ring, found[ring])
 
     def _opener(self, wired: WiredBus) -> Callable[[], Awaitable[Transport]]:
         return lambda: self._leaves.open_transport(wired)
@@ -159,7 +160,7 @@ class Agent:
         return link
 
     def _stamp(self, boot: int, at_ms: int) -> Stamp:
-        return self._clock.wall(boot, at_ms, self._leaves.wall_ms())
+        return self._clock.wall(boot, at_ms)
 
     def _observe(self) -> None:
         seen = self._leaves.observe(self._site.clock == SYSTEM)
@@ -168,15 +169,11 @@ class Agent:
             if anchor is not None:
                 self._buffer.anchor(anchor)
 
-    async def _keep_time(self) -> None:
-        while True:
-            await aio.sleep_ms(CLOCK_MS)
-            self._observe()
-
     async def _pulse(self, uplink: Uplink) -> None:
         """Feed the watchdog, but only while poll, store and uplink have all moved."""
         turns = -1
         while True:
+            self._observe()
             now_ms = aio.now_ms()
             if uplink.turns != turns:
                 turns = uplink.turns
@@ -192,8 +189,11 @@ class Agent:
 
     async def _watch_store(self) -> None:
         # Not in `_pulse`: a card that hangs must not silence who tells of it.
+        answers = -1
         while True:
-            await self._buffer.answered()
+            if self._buffer.answers == answers:  # nothing else was asked of it meanwhile
+                await self._buffer.answered()
+            answers = self._buffer.answers
             self._beats.beat("store", aio.now_ms())
             await aio.sleep_ms(PULSE_MS)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drivers.line import Line, silence_ms
+from drivers.line import Line, silence_us
+from drivers.window import Window
 from gateway.agent.plan import TCP, char_bits
 from gateway.core import aio, log
 from gateway.core.errors import BadReply, TidegateError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
-    from drivers.line import Transport
+    from drivers.opener import Transport
     from gateway.agent.plan import Refused, WiredBus
     from gateway.core.reading import Reading
     from gateway.health import Beats
@@ -38,10 +39,10 @@ class Bus:
     ) -> None:
         self.name = wired.bus.name
         if wired.bus.framing == TCP:
-            self._line = Line(open_transport, echoes=False)
+            self._line: Line | Window = Window(open_transport, wired.width)
         else:
-            gap_ms = silence_ms(wired.line["baud"], char_bits(wired.line))
-            self._line = Line(open_transport, gap_ms)
+            gap_us = silence_us(wired.line["baud"], char_bits(wired.line))
+            self._line = Line(open_transport, gap_us)
         self._devices = wired.devices(self._line, refused)
         self._digests = {one.device.name: one.digest.hex() for one in wired.wired}
         self._alarms = {one.device.name: bool(one.device.alarm) for one in wired.wired}
@@ -54,17 +55,10 @@ class Bus:
 
     async def run(self) -> None:
         """Poll for ever; a failure is told once, and polling begins anew after a while."""
-        restarts = 0
-        while True:
-            try:
-                await self._poll()
-            except Exception as error:  # noqa: BLE001 - a mistake in one bus must not stop another
-                wait_ms = min(RESTART_MS << min(restarts, 16), RESTART_MAX_MS)
-                restarts += 1
-                self._tell(error, wait_ms)
-                self._line.close()
-                self._beats.expect(self.name, wait_ms + POLL_LIMIT_MS, aio.now_ms())
-                await aio.sleep_ms(wait_ms)
+        try:
+            await self._run()
+        finally:
+            self._line.close()
 
     def facts(self) -> dict[str, Any]:
         """Return what the health message says of this bus."""
@@ -79,7 +73,15 @@ class Bus:
                 facts["notes"] = sorted(device.notes.values())
             devices[device.name] = facts
         overruns = sum([item.overruns for item in items])
-        return {"devices": devices, "failures": self._failures, "overruns": overruns}
+        found = {"devices": devices, "failures": self._failures, "overruns": overruns}
+        notes = [self._line.note] if self._line.note else []
+        if self._devices:  # all on one bus
+            bus = self._devices[0].bus
+            found["use"] = round(bus.use.share(aio.now_us()), 3)
+            notes += bus.notes
+        if notes:
+            found["notes"] = notes
+        return found
 
     def refused(self) -> Refused:
         """Return what the devices have refused so far, to be known at the next start."""
@@ -90,17 +92,30 @@ class Bus:
                 found[f"{device.name} {self._digests[device.name]}"] = places
         return found
 
+    async def _run(self) -> None:
+        restarts = 0
+        while True:
+            try:
+                await self._poll()
+            except Exception as error:  # noqa: BLE001 - a mistake in one bus must not stop another
+                wait_ms = min(RESTART_MS << min(restarts, 16), RESTART_MAX_MS)
+                restarts += 1
+                self._tell(error, wait_ms)
+                self._line.close()
+                self._beats.expect(self.name, wait_ms + POLL_LIMIT_MS, aio.now_ms())
+                await aio.sleep_ms(wait_ms)
+
     async def _poll(self) -> None:
         items = []
         for device in self._devices:
             for period_ms in device.periods:
                 lane = ALARM if self._alarms[device.name] else ORDINARY
-                items.append(Item((device, period_ms), period_ms, lane))
+                items.append(Item((device, period_ms), period_ms, lane, owner=device.name))
         now_ms = aio.now_ms()
         shortest_ms = min([item.period_ms for item in items if item.period_ms] or [_HOUR_MS])
         self._beats.expect(self.name, max(POLL_LIMIT_MS, 3 * shortest_ms), now_ms)
         self._schedule = Schedule(items, now_ms)
-        await poll_bus(self._schedule, self._ask, self._sink, self._wake)
+        await poll_bus(self._schedule, self._ask, self._sink, self._wake, self._line.width)
 
     async def _ask(self, item: Item) -> list[Reading]:
         device, period_ms = item.key

@@ -38,6 +38,8 @@ class Loaded:
         self.plan = plan.make(read.site, lambda name: _profile(name, folders))
         for name, text in self.plan.problems:
             self.report.add("E120", read.places[name], text)
+        for name, text in self.plan.warnings:
+            self.report.add("W123", read.places[name], text)
         every_ms = [point.every_ms for point in self.plan.points if point.ring == BULK]
         self.capacity = capacity(settings(read.site.storage), every_ms)
         if self.capacity.shortage:

@@ -11,7 +11,9 @@ from drivers.line import Line
 from drivers.modbus import ModbusDevice
 from drivers.modbus_unit import ModbusBus
 from drivers.profile.bus import MODBUS
-from drivers.profile.plan import Range, demand, demand_text, serial_cost, tcp_cost
+from drivers.profile.plan import Range, demand, serial_cost, tcp_cost
+from drivers.window import WIDTH_MAX, Window
+from gateway.agent.demand import of as demand_of
 from gateway.core.errors import ConfigError, LinkError
 from gateway.core.reading import BULK, CRIT, Point
 from gateway.core.record import Record
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from drivers.profile.map import Map
     from drivers.profile.model import Profile
     from drivers.profile.plan import Cost
+    from gateway.agent.demand import Demand
     from gateway.site import Bus, Device, Site
 
     # "device digest" → [table, address, count] of each range the device refuses.
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 LINE: dict[str, Any] = {"baud": 9600, "parity": "none", "data": 8, "stop": 1}
 TCP = "tcp"  # the framing of Modbus TCP; the others are a serial line's
 MODBUS_PORT = 502
-SECOND_US = 1_000_000
 
 
 class Wired(Record):
@@ -81,6 +83,15 @@ class WiredBus(Record):
         return "://" not in self.bus.port
 
     @property
+    def width(self) -> int:
+        """How many exchanges may be in flight: the least of what the site and each profile say."""
+        if self.bus.framing != TCP:
+            return 1
+        unsaid = self.bus.window or 1
+        said: list[int] = [one.map.profile.line.get("window", unsaid) for one in self.wired]
+        return min(said + [self.bus.window or WIDTH_MAX])
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port of a bus behind TCP."""
         host, _, port = self.bus.port.split("://", 1)[1].partition(":")
@@ -93,7 +104,7 @@ class WiredBus(Record):
             return tcp_cost()
         return serial_cost(self.bus.framing, self.line["baud"], char_bits(self.line))
 
-    def devices(self, line: Line, refused: Refused | None = None) -> list[ModbusDevice]:
+    def devices(self, line: Line | Window, refused: Refused | None = None) -> list[ModbusDevice]:
         """Return the devices, ready to be polled over `line`; `refused` is what they once were."""
         known = refused or {}
         whole = not self.serial and self.bus.framing != TCP
@@ -111,13 +122,24 @@ class WiredBus(Record):
 
 
 class Plan(Record):
-    """A whole site joined: `buses`, and `problems` as (device or bus name, sentence)."""
+    """A whole site joined: its `buses`, and `demands`: what each is asked for.
 
-    __slots__ = ("buses", "problems")
+    `problems` and `warnings` are (device or bus name, sentence).
+    """
 
-    def __init__(self, buses: list[WiredBus], problems: list[tuple[str, str]]) -> None:
+    __slots__ = ("buses", "demands", "problems", "warnings")
+
+    def __init__(
+        self,
+        buses: list[WiredBus],
+        problems: list[tuple[str, str]],
+        warnings: list[tuple[str, str]],
+        demands: list[Demand],
+    ) -> None:
         self.buses = buses
         self.problems = problems
+        self.warnings = warnings
+        self.demands = demands
 
     @property
     def points(self) -> list[Point]:
@@ -129,12 +151,16 @@ def make(site: Site, find: Callable[[str], Profile]) -> Plan:
     """Join `site` with the profiles: `find` loads one by name, anew each time, or ConfigError."""
     problems: list[tuple[str, str]] = []
     buses = [_bus(bus, find, problems) for bus in site.buses]
-    return Plan(buses, problems)
+    demands = [_demand(bus) for bus in buses]
+    problems += [(one.bus, one.problem()) for one in demands if one.problem()]
+    fit = [one for one in demands if not one.problem()]
+    warnings = [(one.bus, one.warning()) for one in fit if one.warning()]
+    return Plan(buses, problems, warnings, demands)
 
 
 def load_us(devices: list[ModbusDevice]) -> int:
     """Return how many microseconds of every second the devices need their bus."""
-    return sum([demand(device.plans(), device.cost) for device in devices], 0)
+    return sum([demand(device.loads()) for device in devices], 0)
 
 
 def is_refused(found: Any) -> bool:
@@ -164,18 +190,20 @@ def _bus(bus: Bus, find: Callable[[str], Profile], problems: list[tuple[str, str
         except ConfigError as error:
             problems.append((device.name, str(error)))
     _check_units(wired, problems)
-    found = WiredBus(bus, _agreed_line(bus, wired, problems), wired)
-    needed_us = load_us(found.devices(Line(closed)))
-    if needed_us > SECOND_US:
-        problems.append((bus.name, f"bus {bus.name} {demand_text(needed_us)}: poll less often"))
-    return found
+    return WiredBus(bus, _agreed_line(bus, wired, problems), wired)
+
+
+def _demand(bus: WiredBus) -> Demand:
+    return demand_of(bus.bus.name, bus.devices(Line(closed)), bus.width)
 
 
 def _wire(bus: Bus, device: Device, profile: Profile) -> Wired:
     if profile.bus != MODBUS:
         told = f"speaks {profile.bus}, which this version decodes, but does not poll yet"
         raise ConfigError(f"profile {device.profile} {told}")
-    profile.line.update(bus.line)  # the site knows the line better than the profile
+    profile.line.update(bus.line)  # the site knows the line better than the profile …
+    profile.line.update(device.line)  # … and the device in its place better still
+    profile.max = device.max or profile.max
     digest = profile.digest.hex()
     if device.pin and device.pin != digest:
         raise ConfigError(f"profile {device.profile} is {digest}, pinned is {device.pin}")

@@ -16,7 +16,7 @@ from gateway.agent.agent import Agent
 from gateway.agent.load_cpython import Loaded, settings
 from gateway.agent.plan import is_refused
 from gateway.buffer.writer_cpython import open_buffer
-from gateway.core import cbor, clock_cpython, log
+from gateway.core import cbor, clock_cpython, log, loop_cpython
 from gateway.core.errors import BadReply
 from gateway.systemd_cpython import notify
 from gateway.uplink.deflate_cpython import deflate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-    from drivers.line import Transport
+    from drivers.opener import Transport
     from gateway.agent.plan import Plan, WiredBus
     from gateway.buffer.buffer import Buffer
     from gateway.core.reading import Point
@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
         log.event(log.WARNING, "buffer", remark=loaded.capacity.shortage)
     _load_leaves(plan)
     try:
-        asyncio.run(_until_stopped(Agent(site, plan, LinuxLeaves(site.storage))))
+        loop_cpython.run(_until_stopped(Agent(site, plan, LinuxLeaves(site.storage))))
     except asyncio.CancelledError:
         pass
     notify("STOPPING=1")
@@ -60,7 +60,6 @@ def main(args: argparse.Namespace) -> int:
 class LinuxLeaves:
     """Ports, storage, broker and clock of a Linux gateway."""
 
-    wall_ms = staticmethod(clock_cpython.wall_ms)
     observe = staticmethod(clock_cpython.observe)
     random = staticmethod(random.random)
     deflate = staticmethod(deflate)
@@ -74,7 +73,7 @@ class LinuxLeaves:
         if wired.serial:
             from drivers.transport.serial_cpython import open_serial
 
-            return await open_serial(wired.bus.port, **wired.line)
+            return await open_serial(wired.bus.port, **wired.line, rs485=wired.bus.rs485)
         from drivers.transport.tcp import open_tcp
 
         host, port = wired.address

@@ -31,6 +31,7 @@ READINGS_MAX = 4096  # in RAM: 40 s of 100 readings/s while a card stalls
 GROUP_READINGS_MAX = 256  # of one record, and what brings a bulk commit forward
 GROUP_BYTES_MAX = 32_768
 CURSOR_MS = 10_000  # between writes of a cursor: losing it costs duplicates, writing it a page
+IDLE_MS = 3_600_000  # nothing is due, and what comes wakes whoever waits
 VOLATILE = "readings are kept in RAM only, and lost at a restart"
 FILL_MS = 25  # of writing zeros at a time, so that a commit hardly waits for them …
 FILL_BYTES = (16_384, 1 << 20)  # … and so many bytes are that on the slowest and fastest card
@@ -65,6 +66,7 @@ class Buffer:
         self.changed = aio.Event()  # set when something became durable; whoever waits clears it
         self.acks_ignored = 0  # of another log, or of numbers never sent
         self.slow_commits = 0
+        self.answers = 0  # of the storage side; a watchdog wants to see it grow
         self._store = store
         self._table = table
         self._settings = settings
@@ -147,12 +149,13 @@ class Buffer:
     def add(self, ring: str, readings: list[Reading]) -> None:
         """Take readings; when RAM is full the oldest bulk ones are dropped and counted."""
         groups = self._queue.groups[ring]
+        number_of = self._table.number
         for reading in readings:
             if not groups or self._is_full(groups[-1]):
                 groups.append(Group(reading.at_ms))
             group = groups[-1]
-            number = self._table.number(reading.point)
             dt_ms = reading.at_ms - group.t0_ms
+            number = number_of(reading.point)
             packed = pack_reading(dt_ms, number, reading.value, reading.quality)
             group.readings.append(packed)
             group.size_bytes += len(packed)
@@ -261,9 +264,10 @@ class Buffer:
         return found
 
     async def answered(self) -> None:
-        """Return once the storage side has answered: a watchdog wants to see that it does."""
+        """Return once the storage side has answered."""
         async with self._one:
             await self._job(self._store.state)
+            self.answers += 1
 
     async def stopped(self) -> None:
         """Mark that this life was told to end, if the medium lets us; call it last."""
@@ -314,7 +318,7 @@ class Buffer:
         if bulk and (len(bulk) > 1 or self._is_full(bulk[0])):
             return 0
         if self._since_ms is None:
-            return CURSOR_MS
+            return IDLE_MS
         return self._since_ms + self._settings.commit_ms - aio.now_ms()
 
     def _is_full(self, group: Group) -> bool:
@@ -340,6 +344,7 @@ class Buffer:
             self._state[ring] = log_id, acks[ring], last
         before = self._state
         done = await self._job(self._beside, acks, work, given)
+        self.answers += 1
         if buggify("late-answer"):
             await aio.sleep_ms(700)
         # From here to the caller's end nothing waits: else what was committed counts twice.

@@ -282,8 +282,10 @@ def _collect(walker: Walker, found: Found, only: int | None = None) -> None:
 def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
     """See whether the last thing written was cut short, and how many readings went with it."""
     newest = ring.segments[-1]
-    if ring.files.size(ring.path(newest.name)) < newest.size_bytes:
-        found.remarks.append(f"{ring.name}/{newest.name}: cut short")
+    short = ring.files.size(ring.path(newest.name)) < newest.size_bytes
+    if short or _is_blind(ring, walker):
+        why = "cut short" if short else "its end cannot be read"
+        found.remarks.append(f"{ring.name}/{newest.name}: {why}")
         ring.tail = newest.size_bytes  # nothing more is written into it
         _skip_numbers(ring, found)
         return
@@ -311,6 +313,16 @@ def _read_tail(ring: Ring, walker: Walker, found: Found) -> None:
         readings = 0 if kind in (GAP, AUDIT) else last - first + 1
         found.lost.append((first, last, readings, last - first + 1 - readings))
         ring.next_seq = last + 1
+
+
+def _is_blind(ring: Ring, walker: Walker) -> bool:
+    """Say whether records may stand behind the tail, in what cannot be read."""
+    if walker.blind_to <= ring.tail:
+        return False
+    try:  # what was written last is followed by its end mark
+        return any(_read(ring, ring.segments[-1].name, ring.tail, RECORD_BYTES))
+    except LinkError:
+        return True
 
 
 def _skip_numbers(ring: Ring, found: Found) -> None:

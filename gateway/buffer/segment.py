@@ -108,12 +108,14 @@ class Walker:
 
     `read(at, size)` returns bytes, fewer at the end of the file. `seq` is the number expected
     next, `end` the byte nothing is read beyond; the caller may raise `end` as the file is written.
+    What could not be read lies before `blind_to`.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], epoch: int, seq: int, end: int) -> None:
         self.at = HEADER_BYTES
         self.seq = seq
         self.end = end
+        self.blind_to = 0
         self._read = read
         self._epoch = epoch
         self._base = 0
@@ -150,6 +152,7 @@ class Walker:
                 found += self._read(at, piece)
             except LinkError:
                 found += bytes(piece)
+                self.blind_to = max(self.blind_to, at + piece)
             at += piece
             size -= piece
         return found

@@ -181,7 +181,7 @@ def encode(batch: Batch, stamp: Stamper, gw: str, units: dict[str, str]) -> byte
 
 def decode(data: bytes) -> Pack:
     """Return what a gateway packed; BadReply for anything else."""
-    records = senml.read(data)
+    records = _records(data)
     labels = records[0].extra
     clock = labels.get(CLOCK, SYNCED)
     if not is_log_id(labels.get(LOG)):
@@ -209,11 +209,18 @@ def read_snapshot(data: bytes) -> tuple[list[Sample], bool]:
     """Return the readings, and whether other points have values too; BadReply if malformed."""
     if data == cbor.encode([]):
         return [], False
-    records = senml.read(data)
+    records = _records(data)
     gw = _gateway(records[0].name, data)
     items = [_item(record, gw, data) for record in records]
     samples = [item for item in items if isinstance(item, Sample)]
     return samples, records[0].extra.get(PARTIAL) is True
+
+
+def _records(data: bytes) -> list[senml.Resolved]:
+    records = senml.read(data)
+    if not records:  # SenML allows records of base fields alone; they say nothing of any point
+        raise BadReply("pack: base fields, and no record", data)
+    return records
 
 
 def _value(item: Reading) -> bytes:

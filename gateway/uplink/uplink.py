@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     # Connects within its own time limits, or raises a TidegateError that names the step.
     Opener = Callable[["Ear"], Coroutine[Any, Any, Link]]
 
-TURN_MS = 10_000  # the loop turns at least so often: whoever watches over it must see it move
+TURN_MS = 20_000  # the loop turns at least so often: whoever watches over it must see it move
 EVENTS_MAX = 1_000  # waiting acknowledgements; more is a flood, and they are cumulative anyway
 DEFLATED = f"{senml.CONTENT_TYPE}@deflate"  # content type and coding, as RFC 9193 writes them
 REJECTED = "rejected"

@@ -214,7 +214,7 @@ def test_modbus_a_write_goes_where_the_device_has_the_channel() -> None:
 
 
 def test_modbus_a_unit_the_line_cannot_ask_is_refused_at_the_start() -> None:
-    with pytest.raises(ConfigError, match="device dev0: unit 0 is not"):
+    with pytest.raises(ConfigError, match="device dev0: unit 0 is for all"):
         device(Wire(Slave()), "channels:\n  a: {at: 0}", unit=0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from drivers.line import Line, silence_ms
+from drivers.line import Line, silence_us
 from drivers.modbus import ModbusDevice
 from drivers.modbus_unit import ModbusBus
 from drivers.profile import model
@@ -81,7 +81,7 @@ class Wire:
     def bus(self, whole: bool = False) -> ModbusBus:
         if self.framing == "tcp":
             return ModbusBus("bus", Line(self.open, 0, echoes=False), "tcp", tcp_cost())
-        line = Line(self.open, silence_ms(BAUD), echoes=False)
+        line = Line(self.open, silence_us(BAUD), echoes=False)
         return ModbusBus("bus", line, self.framing, serial_cost(self.framing, BAUD, 11), whole)
 
     def asked(self, unit: int) -> list[tuple[int, int, int]]:

@@ -23,11 +23,13 @@ buses:
     port: /dev/serial/by-id/usb-FTDI_FT232R-if00-port0
     baud: 19200
     parity: even
+    rs485: {rts: low, after: 2ms}
     devices:
       river-3: {profile: holykell/hpt604, unit: 1, alarm: [level]}
       meter-1: {profile: eastron/sdm630, unit: 3, every: 5s, settings: {ct: 200}}
   tcp-1:
     port: tcp://10.0.0.7:502
+    window: 4
     devices:
       inverter: {profile: sma/sunny-tripower, unit: 126, pin: 00112233aabbccdd}
 """
@@ -40,14 +42,28 @@ BROKEN = [
     ("clock: system", "clock: gps", "5:8: error E111: expected ntp or system, not 'gps'"),
     ("commit: 500ms", "commit: 500", "6:50: error E111: expected a time such as 500ms"),
     ("bulk: 64MiB", "bulk: 64MB", "6:35: error E111: expected a size such as 64MiB"),
-    ("unit: 3", "unit: 300", "expected a whole number 0..255, not '300'"),
+    ("unit: 3", "unit: 300", "expected a whole number 1..255, not '300'"),
+    ("unit: 3", "unit: 0", "expected a whole number 1..255, not '0'"),
+    ("unit: 3", "unit: 3, timeout: 2m", "expected at most 1m, not '2m'"),
+    ("unit: 3", "unit: 3, timeout: 0s", "a time-out of nothing lets nobody answer"),
+    ("unit: 3", "unit: 3, retries: 9", "expected a whole number 0..5, not '9'"),
+    ("unit: 3", "unit: 3, max: 0", "expected a whole number 1..125, not '0'"),
     ("meter-1", "river-3", "error E004: key 'river-3' stands twice"),
-    ("inverter", "river-3", "18:7: error E111: device 'river-3' stands twice (line 13)"),
+    ("inverter", "river-3", "20:7: error E111: device 'river-3' stands twice (line 14)"),
     ("parity: even", "parity: 8E1", "expected none or even or odd, not '8E1'"),
     ("tcp://10.0.0.7:502", "10.0.0.7:502", "error E111: expected a device path, tcp://"),
+    ("window: 4", "window: 17", "expected a whole number 1..16, not '17'"),
+    ("parity: even", "window: 2", "only Modbus TCP tells replies apart"),
+    ("rts: low", "rts: off", "expected high or low, not 'off'"),
+    ("after: 2ms", "after: 1s", "expected at most 100ms"),
+    ("window: 4", "rs485: {}", "'rs485' is for a serial port of this gateway"),
     ("pin: 00112233aabbccdd", "pin: 0011", "expected sixteen hexadecimal digits"),
-    ("profile: sma/sunny-tripower, ", "", "18:7: error E110: device 'inverter' has no 'profile:'"),
-    ("    port: tcp://10.0.0.7:502\n", "", "15:3: error E110: bus 'tcp-1' has no 'port:'"),
+    ("profile: sma/sunny-tripower, ", "", "20:7: error E110: device 'inverter' has no 'profile:'"),
+    (
+        "    port: tcp://10.0.0.7:502\n    window: 4\n",
+        "",
+        "16:3: error E110: bus 'tcp-1' has no 'port:'",
+    ),
 ]
 
 
@@ -69,7 +85,9 @@ def test_site_file_becomes_plain_values(tmp_path: Path, monkeypatch: pytest.Monk
     assert (site.storage.bulk_bytes, site.storage.commit_ms) == (64 << 20, 500)
     serial, tcp = site.buses
     assert (serial.framing, serial.line) == ("rtu", {"baud": 19200, "parity": "even"})
+    assert serial.rs485 == {"rts_high": False, "before_ms": 0, "after_ms": 2}
     assert (tcp.framing, tcp.port) == ("tcp", "tcp://10.0.0.7:502")
+    assert (tcp.window, tcp.rs485) == (4, None)
     assert serial.devices[1] == Device("meter-1", "eastron/sdm630", 3, 5000, {"ct": 200}, [], "")
     assert tcp.devices[0].pin == "00112233aabbccdd"
 

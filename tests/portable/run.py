@@ -1,6 +1,7 @@
 """Run the `test_*` functions of the files named as arguments, under either Python."""
 
 import asyncio
+import gc
 import sys
 
 
@@ -14,6 +15,7 @@ def main(paths: list[str]) -> int:
             test = space[name]
             if not name.startswith("test_") or not callable(test):
                 continue
+            gc.collect()  # each test has the heap to itself
             asyncio.new_event_loop()  # tasks a failed test left behind must not run on
             try:
                 test()

@@ -338,10 +338,14 @@ def test_bthome_repeated_unknown_and_cut_objects():
     for number in range(256):
         name, size = bthome._object(number)
         sizes += size
-        if name and size:
+        if name and size and number != 0x3B:
             value = bytes(range(size))
             assert bthome.read(bytes((0x40, number)) + value).items == [(name, value)]
-    assert sizes == 173
+    assert sizes == 173 + 9 + 1
+    command = bthome.read(bytes.fromhex("403b0201aabb0150"))
+    assert command.items == [("command", b"\x01\xaa\xbb"), ("battery", b"\x50")]
+    raised(BadReply, bthome.read, bytes.fromhex("403b"))
+    raised(BadReply, bthome.read, bytes.fromhex("403b0201aa"))
 
 
 def test_mibeacon_without_objects_of_old_versions_and_cut():

@@ -63,7 +63,7 @@ def test_line_exchanges_and_echo():
         async def opened():
             return wire
 
-        line = Line(opened, 1)
+        line = Line(opened, 1000)
         assert await line.exchange(request, rtu.ReplyReader(17, ASKED), 50) == REPLY
         assert line.echoes is True
         await raised(NoReply, line.exchange(request, rtu.ReplyReader(17, ASKED), 5))

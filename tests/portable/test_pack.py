@@ -321,6 +321,17 @@ def test_ack_comes_back_and_anything_else_is_refused() -> None:
         raise AssertionError(payload)
 
 
+def test_pack_of_base_fields_alone_is_refused() -> None:
+    for data in (b"\x81\xa0", b"\x81\xa1\x21\x61\x61"):
+        for read in (pack.decode, pack.decode_snapshot):
+            try:
+                read(data)
+            except BadReply as error:
+                assert "no record" in str(error)
+                continue
+            raise AssertionError(data)
+
+
 def test_topics_name_their_gateway_and_nothing_else_passes() -> None:
     assert topics.up(GW, BULK) == "sensing/1/330482-0017/up/bulk"
     assert topics.split(topics.up(GW, CRIT)) == (GW, "up", CRIT)

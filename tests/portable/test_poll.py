@@ -35,7 +35,7 @@ def run(schedule, until_ms, cost_ms, now_ms=0):
 def test_schedule_polls_everything_at_once_and_then_each_at_its_own_phase():
     schedule = Schedule([Item(i, 1000) for i in range(4)], 0)
     log = run(schedule, 3000, 10)
-    assert log[:4] == [(0, 0), (1, 10), (2, 20), (3, 30)]
+    assert log[:4] == [(3, 0), (2, 10), (1, 20), (0, 30)]  # each well before its first tick
     assert log[4:8] == [(3, 250), (2, 500), (1, 750), (0, 1000)]
     assert log[8:12] == [(3, 1250), (2, 1500), (1, 1750), (0, 2000)]
 
@@ -52,36 +52,44 @@ def test_schedule_the_earliest_deadline_goes_first():
     assert [key for key, _ in run(schedule, 30, 10)] == ["tight", "fast", "slow"]
 
 
-def test_schedule_alarms_overtake_and_commands_overtake_alarms():
+def test_schedule_alarms_overtake():
     schedule = Schedule([Item("a", 100), Item("b", 5000, ALARM)], 0)
-    schedule.submit("open")
-    assert [key for key, _ in run(schedule, 30, 10)] == ["open", "b", "a"]
+    assert [key for key, _ in run(schedule, 20, 10)] == ["b", "a"]
 
 
-def test_schedule_a_flood_of_commands_leaves_room_for_polls():
-    schedule = Schedule([Item("poll", 10)], 0)
+def test_schedule_a_flood_of_alarms_leaves_room_for_the_others():
+    schedule = Schedule([Item("poll", 10), Item("alarm", 10, ALARM)], 0)
+    keys = [key for key, _ in run(schedule, 1000, 10)]
+    assert keys.index("poll") == URGENT_MAX
+    assert 11 <= keys.count("poll") <= 12
+
+
+def test_schedule_commands_come_in_turn_and_not_too_many():
+    schedule = Schedule([], 0)
     for i in range(COMMANDS_MAX):
         assert schedule.submit(i)
     assert not schedule.submit("one too many")
-    keys = [key for key, _ in run(schedule, 400, 10)]
-    assert keys.index("poll") == URGENT_MAX
-    assert keys[: URGENT_MAX + 1].count("poll") == 1
-    assert sorted([key for key in keys if key != "poll"]) == list(range(COMMANDS_MAX))
+    assert [schedule.command().key for _ in range(COMMANDS_MAX)] == list(range(COMMANDS_MAX))
+    assert schedule.command() is None
 
 
-def test_schedule_a_flood_of_commands_does_not_silence_alarms():
-    schedule = Schedule([Item("poll", 10), Item("alarm", 10, ALARM)], 0)
-    keys, now_ms = [], 0
-    for _ in range(100):
-        while schedule.submit("command"):
-            pass
-        item, _ = schedule.next(now_ms)
-        keys.append(item.key)
-        now_ms += 10
-        schedule.done(item, now_ms)
-    assert keys.index("alarm") == URGENT_MAX
-    assert 9 <= keys.count("alarm") <= 12
-    assert 9 <= keys.count("poll") <= 12
+def test_schedule_who_misses_a_period_is_put_forward_by_it():
+    schedule = Schedule([Item("a", 100), Item("b", 100), Item("c", 1000)], 0)
+    run(schedule, 100_000, 100)  # asks for twice what the bus can
+    shares = [item.polls * item.period_ms for item in schedule.items]
+    assert max(shares) - min(shares) <= 1100
+
+
+def test_schedule_of_one_owner_only_one_item_runs_at_a_time():
+    items = [Item("a1", 100, owner="a"), Item("a2", 1000, owner="a"), Item("b", 5000, owner="b")]
+    schedule = Schedule(items, 0)
+    first, _ = schedule.next(0)
+    second, _ = schedule.next(0)
+    assert {first.owner, second.owner} == {"a", "b"}
+    assert schedule.next(0)[0] is None
+    schedule.done(first, 5)
+    third, _ = schedule.next(5)
+    assert {first.key, third.key} == {"a1", "a2"}
 
 
 def test_schedule_missed_ticks_are_counted_and_never_queued():
@@ -152,7 +160,7 @@ def test_schedule_equal_items_share_a_busy_bus_evenly():
     schedule = Schedule([Item(i, 1000) for i in range(5)], 0)
     run(schedule, 100_000, 400)
     polls = [item.polls for item in schedule.items]
-    assert max(polls) - min(polls) <= 1
+    assert max(polls) - min(polls) <= 2
     assert sum(polls) == 250
 
 

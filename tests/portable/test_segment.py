@@ -220,3 +220,42 @@ def test_cursor_the_higher_generation_holds_and_a_torn_slot_does_not() -> None:
         assert latest(torn) == one
     assert cursor.latest([b"", b""]) is None
     assert crc32(cursor.pack(two)[:36]) == int.from_bytes(cursor.pack(two)[36:], "little")
+
+
+def test_data_reads_the_same_whether_quickly_or_strictly() -> None:
+    values = [0, 23, 24, 255, 256, 65535, 65536, (1 << 32) + 5, (1 << 64) - 1, -1, -25, -70000]
+    values += [Decimal(2305, -1), Decimal(-5, -3), Decimal(123456789012, -7), Decimal(1, -24)]
+    values += [None, True, False, "text", b"\x01\x02", 0.5, "x" * 300]
+    rows = []
+    for place, value in enumerate(values):
+        quality = "good" if place % 3 else "out-of-range"
+        rows.append(payload.pack_reading(place * 300 - 500, place * 20, value, quality))
+    whole = payload.pack_data(77, 1 << 33, rows)
+    assert [row[2] for row in payload.unpack_data(whole)[1]] == values
+    few = payload.pack_data(7, 12345, rows[12:19])
+    for data in (whole, few, payload.pack_data(1, 5, []), few + b"\x00"):
+        assert _read(payload.unpack_data, data) == _read(_strictly, data)
+    checked = 0
+    for place in range(len(few)):
+        for byte in (few[place] ^ 1, few[place] ^ 0x20, 0x18, 0x83, 0x84, 0xC4, 0xFB, 0xFF):
+            damaged = few[:place] + bytes((byte,)) + few[place + 1 :]
+            assert _read(payload.unpack_data, damaged) == _read(_strictly, damaged), damaged
+            checked += 1
+        assert _read(payload.unpack_data, few[:place]) == _read(_strictly, few[:place])
+    assert checked == 8 * len(few)
+
+
+def _strictly(data):
+    quickly = payload._quickly
+    payload._quickly = lambda _: None
+    try:
+        return payload.unpack_data(data)
+    finally:
+        payload._quickly = quickly
+
+
+def _read(reader, data):
+    try:
+        return repr(reader(data))
+    except BadReply as error:
+        return f"bad: {error}"

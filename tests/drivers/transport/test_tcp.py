@@ -68,7 +68,8 @@ def test_tcp_asks_the_system_to_notice_a_dead_peer():
     async def use(connection):
         plain = connection._writer.get_extra_info("socket")
         assert plain.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+        assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 25_000
 
     aio.run(served(talk, use))
 
