@@ -13,7 +13,10 @@ MOST = 1_000_000  # cuts, hours or seconds: a century of hours; more is a slip o
 # and a budget ("max" unless `at_least` is true) where there is one.
 BENCHES = {
     "bus": "requests, wire time and what a dead unit costs its neighbours",
+    "turnaround": "how long the line waits for us between a reply and the next request",
+    "plan": "wire time of all profiles' plans beside the least, single requests and greedy ones",
     "buffer": "bytes and syncs per commit, CPU per reading, recovery time",
+    "ble": "CPU per Bluetooth advert of strangers and of ours",
     "disk": "bytes and flushes that reach a block device under a real ext4 (root, 2 minutes)",
     "latency": "how late the agent's event loop runs while its disk stalls for seconds",
     "uplink": "bytes on the wire and CPU per reading",
@@ -25,6 +28,8 @@ BENCHES = {
 }
 # The same for those that take minutes, and run only when they are named.
 LONG = {
+    "poll": "CPU per reading from the wire to the platform, beside other programs; load and jitter",
+    "noise": "wrong values in 10⁸ bytes with one bit of 10⁴ turned (two minutes of one core)",
     "storm": "readings that arrive while everything is killed, stalled and cut off (a minute)",
     "drain": "days of history through a broker into the platform, and how old live values are",
 }
@@ -39,7 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=[*known, "all"], help=told)
     parser.add_argument("places", nargs="*", type=Path, metavar="DIR", help="for import")
     parser.add_argument("--points", type=_count, default=250, help="for powercut: how many cuts")
-    parser.add_argument("--seed", type=int, default=1, help="for powercut, storm: which ones")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="for powercut, storm, noise: which ones"
+    )
     parser.add_argument(
         "--broker", default="mosquitto", help="for storm: mosquitto, nats, rabbitmq"
     )
@@ -55,6 +62,7 @@ def main(args: argparse.Namespace) -> int:
         "powercut": (args.points, args.seed),
         "storm": (args.broker, args.seconds, args.seed),
         "drain": (args.hours,),
+        "noise": (args.seed,),
     }
     for name in names:
         module = OF_PLACES[name][0] if name in OF_PLACES else name

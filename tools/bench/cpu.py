@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import time
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SCHED = 2  # of the three clocks a process has: what /proc/PID/stat says, but in nanoseconds
 
 
 def process_cpu_s(pid: int) -> float:
-    """Return user and system time of a process so far, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    """Return user and system time of a process so far, its threads included, seconds."""
+    return time.clock_gettime((~pid << 3) | _SCHED)  # clock_getcpuclockid(3)

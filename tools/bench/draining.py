@@ -135,7 +135,7 @@ class Gateway:
             await aio.sleep_ms(max(0, due_ms - aio.now_ms()))
 
     def _stamp(self, boot: int, at_ms: int) -> Stamp:
-        return self._clock.wall(boot, at_ms, wall_ms())
+        return self._clock.wall(boot, at_ms)
 
     async def _open(self, ear: Ear) -> Link:
         return await open_link(GW, self._platform, ear)

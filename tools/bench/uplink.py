@@ -278,7 +278,7 @@ _CLOCK = Clock(3, [Anchor(3, 0, WALL_MS, 5, NTP)])
 
 
 def _stamp(boot: int, at_ms: int) -> Any:
-    return _CLOCK.wall(boot, at_ms, WALL_MS)
+    return _CLOCK.wall(boot, at_ms)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Programs of others that do the same work, each in a file of its own."""
