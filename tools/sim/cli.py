@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gateway.core.errors import ConfigError
+from tools.sim import paced_cli
 from tools.sim.faults import NAMES, Faults
 from tools.sim.modbus import FRAMINGS, Slave, serve_pty, serve_tcp
 from tools.sim.ports import Pace, precise_loop
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from tools.sim.paced import PacedLine
+
 TURNAROUND_S_MAX = 60  # longer than any master waits
 TABLES = ("holding", "input", "coil", "discrete")
 
@@ -29,6 +32,8 @@ examples:
   tidegate sim modbus --pty /tmp/bus --baud 9600 --unit 1 --holding 0=1,2,3 --unit 2 --coil 8=1,0
   tidegate sim modbus --pty /tmp/bus --baud 19200 --profile 1=keller/36xw
   tidegate sim modbus --tcp 127.0.0.1:1502 --unit 1 --input 100=231,0x0FA0 --fault delay=0.2
+  tidegate sim modbus --pty /tmp/bus --baud 9600 --parity even --bit-errors 1e-4 --babble 2000 \
+      --unit 1 --holding 0=1,2,3
 
 Faults can be changed while it runs: type one and press enter; "none" ends them all.
 """
@@ -56,7 +61,7 @@ def main(args: argparse.Namespace) -> int:
         raise ConfigError(f"--turnaround {args.turnaround:g} is not 0..{TURNAROUND_S_MAX} s")
     with asyncio.Runner(loop_factory=precise_loop) as runner:
         with contextlib.suppress(asyncio.CancelledError):
-            runner.run(_serve(slave, faults, args))
+            runner.run(_serve(slave, faults, paced_cli.paced(args, slave, faults), args))
     return 0
 
 
@@ -112,13 +117,19 @@ class _Images(argparse.Action):
         namespace.images = [*namespace.images, (self.dest, values)]
 
 
-async def _serve(slave: Slave, faults: Faults, args: argparse.Namespace) -> None:
+async def _serve(
+    slave: Slave, faults: Faults, paced: PacedLine | None, args: argparse.Namespace
+) -> None:
     def ready(place: str) -> None:
         if args.json:
             print(json.dumps({"place": place, "units": sorted(slave.tables)}), flush=True)
         else:
             numbers = ", ".join(str(unit) for unit in sorted(slave.tables))
             print(f"Modbus units {numbers} on {place}; end with Ctrl-C", flush=True)
+
+    def told(event: dict[str, Any]) -> None:
+        if args.json or event["event"] == "frame":
+            print(json.dumps(event), flush=True)
 
     line: dict[str, Any] = {
         "framing": args.framing or ("rtu" if args.pty else "tcp"),
@@ -127,7 +138,9 @@ async def _serve(slave: Slave, faults: Faults, args: argparse.Namespace) -> None
         "turnaround_s": args.turnaround,
         "ready": ready,
     }
-    if args.pty:
+    if paced:
+        work = asyncio.create_task(paced_cli.serve(paced, args, ready, told))
+    elif args.pty:
         work = asyncio.create_task(serve_pty(slave, args.pty, **line))
     else:
         host, port = _address(args.tcp)
@@ -217,6 +230,7 @@ def _modbus_arguments(kinds: argparse._SubParsersAction[Any]) -> None:
         "--json", action="store_true", default=argparse.SUPPRESS, help="machine-readable output"
     )
     modbus.add_argument("--seed", type=int, default=0, help="of the faults and of what wanders")
+    paced_cli.arguments(modbus)
 
 
 def _city_arguments(kinds: argparse._SubParsersAction[Any]) -> None:

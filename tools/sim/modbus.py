@@ -16,6 +16,9 @@ from drivers.protocol.refusal import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, refused
 from gateway.core import aio
 from gateway.core.errors import BadReply, ConfigError, Refused
 from tools.sim.faults import Faults
+from tools.sim.paced import Habits
+from tools.sim.paced import line as paced_line
+from tools.sim.paced_port import serve_paced
 from tools.sim.ports import Pace, serve_on_pty, serve_on_tcp
 
 if TYPE_CHECKING:
@@ -105,9 +108,13 @@ async def serve_pty(
     """Answer on a new pty linked at `link_path` until cancelled; `ready` is told when it is there.
 
     With `baud`, every byte takes its time and a reply begins 3.5 characters + `turnaround_s`
-    after its request; without, nothing takes time.
+    after its request; without, nothing takes time. What else a line can do: `tools.sim.paced`.
     """
-    talk = ModbusTalk(slave, framing, faults, Pace(baud), turnaround_s)
+    if baud:
+        habits = Habits(turnaround_us=1e6 * turnaround_s)
+        line = paced_line(slave.answer, baud, framing=framing, habits=habits, faults=faults)
+        await serve_paced(line, Path(link_path), ready)
+    talk = ModbusTalk(slave, framing, faults, Pace(), turnaround_s)
     await serve_on_pty(talk, Path(link_path), ready)
 
 

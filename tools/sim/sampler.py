@@ -76,7 +76,7 @@ async def main(directory: str, url: str, protocol: str, total: str, per_second: 
     clock = Clock(buffer.boot, [anchor])
 
     def stamp(_: int, at_ms: int) -> Any:
-        return clock.wall(buffer.boot, at_ms, wall_ms())
+        return clock.wall(buffer.boot, at_ms)
 
     units = {point.name: point.unit for point in POINTS if point.unit}
     uplink = Uplink(GW, buffer, About(buffer), units, stamp, link, random.random)

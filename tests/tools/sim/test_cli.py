@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from gateway.__main__ import main
 from gateway.core.errors import ConfigError
-from tools.sim import cli
+from tools.sim import cli, paced_cli
 
 HEAD = [sys.executable, "-m", "gateway", "sim", "modbus"]
 
@@ -117,3 +119,30 @@ def test_sim_what_no_line_can_do_is_refused_before_it_is_announced(wrong, tmp_pa
     )
     assert (ended.returncode, ended.stdout) == (78, "")
     assert ended.stderr.startswith("tidegate: ")
+
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs/try-and-simulate.md").read_text()
+
+
+def test_sim_the_page_names_every_option_of_a_paced_line():
+    parser = argparse.ArgumentParser()
+    paced_cli.arguments(parser)
+    known = {text for action in parser._actions for text in action.option_strings} - {
+        "-h",
+        "--help",
+    }
+    rows = re.findall(r"^\| (`--.*?) \|", PAGE[PAGE.index("## A line as on RS-485") :], re.M)
+    named = {name for row in rows for name in re.findall(r"--[a-z0-9-]+", row)}
+    assert named == known
+    assert len(known) >= 15
+
+
+def test_sim_the_example_of_the_page_runs_as_shown(tmp_path):
+    command, place = re.search(r"^\$ tidegate sim modbus (.*)\n(.*)$", PAGE, re.M).groups()
+    path = str(tmp_path / "bus")
+    running = start(*command.replace("/tmp/bus", path).split())
+    assert json.loads(running.stdout.readline()) == json.loads(place.replace("/tmp/bus", path))
+    running.terminate()
+    out, errors = running.communicate(timeout=10)
+    assert errors == ""
+    assert json.loads(out)["event"] == "end"

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from drivers.line import Line, silence_ms
+from drivers.line import Line, silence_us
 from drivers.protocol import identification, pdu
 from drivers.transport.serial_cpython import open_serial
 from drivers.transport.tcp import open_tcp
@@ -112,10 +112,10 @@ def test_our_client_on_a_pty(tmp_path, framing):
     async def story():
         path = tmp_path / "bus"
         async with served(lambda ready: serve_pty(slave(), path, framing=framing, ready=ready)):
-            line = Line(lambda: open_serial(str(path)), 1)
+            line = Line(lambda: open_serial(str(path)), 1000)
             await everything(line, framing)
             line.close()
-            again = Line(lambda: open_serial(str(path)), 1)
+            again = Line(lambda: open_serial(str(path)), 1000)
             await everything(again, framing)
             again.close()
         assert not path.is_symlink()
@@ -167,7 +167,7 @@ def test_a_request_cut_short_does_not_spoil_the_next(tmp_path):
         async with served(lambda ready: serve_pty(slave(), path, ready=ready)):
             port = await open_serial(str(path))
             await port.write(b"\x01\x10\x00\x00\x00\x20\x40")  # 64 bytes should follow
-            line = Line(lambda: _given(port), 1)
+            line = Line(lambda: _given(port), 1000)
             with pytest.raises(NoReply):
                 await exchange(line, "rtu", 1, pdu.read(3, 0, 1), 0, 200)
             assert pdu.words(await exchange(line, "rtu", 1, pdu.read(3, 0, 1))) == [100]
@@ -197,7 +197,7 @@ def test_on_a_paced_line_an_exchange_takes_the_time_of_its_bytes(tmp_path):
     async def story():
         path = tmp_path / "bus"
         async with served(lambda ready: serve_pty(slave(), path, 9600, ready=ready)):
-            line = Line(lambda: open_serial(str(path), 9600), silence_ms(9600))
+            line = Line(lambda: open_serial(str(path), 9600), silence_us(9600))
             await exchange(line, "rtu", 1, pdu.read(3, 0, 1))
             start_ms = aio.now_ms()
             for _ in range(5):
