@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from drivers.line import Line
+from drivers.opener import Opener
 from drivers.transport.inbox import Inbox
 from gateway.buffer.buffer import Buffer
 from gateway.core.clock import RTC, SYNCED, Clock, Stamp
@@ -67,14 +67,14 @@ def commits_put_off() -> Iterator[None]:
 @contextmanager
 def adapter_given_up() -> Iterator[None]:
     """An adapter that was not there once is not looked for again."""
-    real = Line._open
+    real = Opener.open
 
-    async def open_(self: Line) -> Any:
+    async def open_(self: Opener) -> Any:
         if self._why:
             raise LinkError(self._why)
         return await real(self)
 
-    with patch.object(Line, "_open", open_):
+    with patch.object(Opener, "open", open_):
         yield
 
 
@@ -98,8 +98,8 @@ def acknowledgements_queue_without_end() -> Iterator[None]:
 def guess_called_synced() -> Iterator[None]:
     real = Clock._bounded
 
-    def bounded(self: Clock, boot: int, sent_ms: int) -> Stamp:
-        found = real(self, boot, sent_ms)
+    def bounded(self: Clock, boot: int) -> Stamp:
+        found = real(self, boot)
         return Stamp(found.high_ms, found.high_ms, SYNCED)
 
     with patch.object(Clock, "_bounded", bounded):
@@ -111,11 +111,11 @@ def clock_set_by_hand_believed() -> Iterator[None]:
     """The last anchor counts, whoever vouched for an earlier one of the same boot."""
     real = Clock.wall
 
-    def wall(self: Clock, boot: int, at_ms: int, sent_ms: int) -> Stamp:
+    def wall(self: Clock, boot: int, at_ms: int) -> Stamp:
         before = [one for one in self.anchors if one.boot == boot and one.at_ms <= at_ms]
         if before and before[-1].source == RTC:
-            return real(Clock(self.boot, before[-1:]), boot, at_ms, sent_ms)
-        return real(self, boot, at_ms, sent_ms)
+            return real(Clock(self.boot, before[-1:]), boot, at_ms)
+        return real(self, boot, at_ms)
 
     with patch.object(Clock, "wall", wall):
         yield

@@ -52,7 +52,7 @@ CASES = {
     "same_log_on_every_card": Case(5, "a number used twice", ("reflash",)),
     "alarms_behind_bulk": Case(5, "waited until"),
     "silence_waited_out_for_ever": Case(5, "", ("forget",)),
-    "receive_maximum_ignored": Case(10, "allowed"),
+    "receive_maximum_ignored": Case(5, "allowed", (*ISLAND, "stall")),
     "dropped_readings_forgotten": Case(5, "", ("read-only",)),
     "boot_count_used_again": Case(2, "was used before", ("kill",)),
     "joined_note_counts_one_of_two": Case(8, "", (*ISLAND, "power"), ROLLS),

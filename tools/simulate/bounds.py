@@ -88,7 +88,7 @@ def _due(seen: Seen) -> int:
 
 
 def _input(seen: Seen) -> int:
-    ports = [bus._line._transport for bus in seen.agent._buses]
+    ports = [bus._line._opener.transport for bus in seen.agent._buses]
     boxes = [getattr(port, "_inbox", None) for port in ports]
     return max([len(box._bytes) for box in boxes if box] or [0])
 

@@ -6,6 +6,7 @@ comes back through `tell`. A law of the wire that the agent breaks is told to `b
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.core import cbor
@@ -172,13 +173,13 @@ class Broker:
             return
         _, kind, ring = topics.split(topic)
         if kind == topics.STATE and code in (SENT, ABSENT):
-            body = dictionary(cbor.decode(payload))
+            body = _dictionary(payload)
             self.dictionary_id = identity(body)
             self._dictionaries[self.dictionary_id] = body
         if retain != (kind in (topics.STATE, topics.HEALTH)) and kind != topics.NOW:
             self.broken(f"{topic} retained: {retain}")
         if kind == "up":
-            found = packs.decode(self._inflated(payload))
+            found = _decoded(self._inflated(payload))
             self._arrived(ring, found)
             if code in (SENT, ABSENT):
                 self._forward(ring, found)
@@ -226,3 +227,14 @@ class Broker:
             if self.faults.strikes("twice", 0.3):
                 after_s = self.faults.dice("twice").uniform(0, 20)
                 self.loop.call_later(after_s, self.platform.receive, *one)
+
+
+# What is sent again is the same again, and reading it costs more than all else.
+@lru_cache(64)
+def _decoded(payload: bytes) -> Pack:
+    return packs.decode(payload)
+
+
+@lru_cache(64)
+def _dictionary(birth: bytes) -> bytes:
+    return dictionary(cbor.decode(birth))

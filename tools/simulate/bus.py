@@ -42,8 +42,8 @@ tests:
 """
 REGISTERS = 4
 EVERY_MS = (5_000, 20_000, 60_000, 300_000)
-EVERY_LONG_MS = (20_000, 60_000, 300_000, 900_000)  # of worlds of days
-_LONG_WEIGHTS = (1, 4, 20, 20)  # nearly all their cost is polls
+EVERY_LONG_MS = (60_000, 300_000, 600_000, 900_000)  # of worlds of days, as rivers are gauged
+_LONG_WEIGHTS = (1, 20, 20, 20)  # nearly all their cost is polls
 
 
 def profile() -> Profile:

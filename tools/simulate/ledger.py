@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.buffer.recover import VOID_JUMP
 from gateway.core.reading import CRIT, RINGS, Gap, Reading
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Ledger:
         self.gaps: dict[bytes, set[tuple[int, Gap]]] = {}
         self.synced: set[tuple[int, int]] = set()  # (card, boot) that somebody told the time
         self.wrong_clocks: set[int] = set()  # cards on which a wrong clock bounds readings
+        self.unread: set[int] = set()  # cards of which something could not be read
         self._broken = broken
         self._known: dict[_Key, list[Taken]] = {}
         self._arrived: dict[bytes, set[int]] = {}
@@ -267,7 +269,14 @@ class Ledger:
         dropped: int,
     ) -> int:
         """Return how many of `missing` must be among the `dropped`, which have no number."""
-        told = sum(count for first, last, count in numbered if first < high and last > low)
+        told = 0
+        for first, last, count in numbered:
+            if first < high and last > low:
+                # Where the end of a log could not be read, nobody knows how many went with it.
+                unknown = (
+                    missing and missing[0].card in self.unread and last - first + 1 >= VOID_JUMP
+                )
+                told += len(missing) if unknown else count
         left = max(0, len(missing) - told)
         if left > dropped:
             self._broken(f"durable and lost without a word, {left} like {missing[0]}")

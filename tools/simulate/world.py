@@ -18,6 +18,7 @@ from gateway.agent.agent import Agent
 from gateway.agent.plan import TCP
 from gateway.buffer.store import Settings
 from gateway.core import buggify
+from gateway.core.errors import LinkError
 from gateway.core.reading import GOOD, RINGS
 from gateway.site import Platform as Delivery
 from gateway.site import Site, Storage
@@ -52,6 +53,7 @@ LINES_KEPT = 40  # of what happened last
 DOWN_S = (2, 90)  # between two lives
 CALM_S = 240  # after trouble: the longest back-off, hold or time-out, twice
 SLOW_ALARM_MS = 60_000  # where rare ways delay alarms, one after the other
+PULSES_EACH = 8  # in worlds of days, one that looks at all bounds: two minutes
 VOLATILE_MS = 900_000  # a medium that failed is only used again after a restart
 
 
@@ -124,7 +126,8 @@ class World:
     def _build(self, dice: random.Random) -> None:
         segment = dice.choice((8192, 16_384))
         crit, bulk = segment * dice.randint(4, 8), segment * dice.randint(4, 24)
-        commit_ms = dice.choice((1_000, 10_000))
+        long = self._hours > LONG_H
+        commit_ms = dice.choice((10_000, 60_000) if long else (1_000, 10_000))
         # Half of the cards are filled behind running commits, as large ones are.
         at_once = segment * (self._seed % 2) * 24
         self.settings = Settings(crit, bulk, segment, commit_ms, at_once)
@@ -132,9 +135,9 @@ class World:
         lot = dice.random()
         deflate = "auto" if lot < 0.3 else "true" if lot < 0.5 else "false"
         delivery = Delivery("mqtt://broker", deflate=deflate)
-        long = self._hours > LONG_H
         if long:
-            delivery.announce_ms = dice.choice((60_000, 600_000))
+            delivery.announce_ms = 600_000
+            self.laws.pulses_each = PULSES_EACH
         self._profile = bus.profile()
         buses = bus.buses(dice, long)
         self.site = Site(GW, delivery, storage, "ntp", [], buses)
@@ -282,7 +285,12 @@ class World:
     def _operation(self, operation: str, path: str) -> None:
         if self._over:
             raise Ended
-        self._medium.operation(operation, path)
+        try:
+            self._medium.operation(operation, path)
+        except LinkError:
+            if operation == "read":
+                self.ledger.unread.add(self.ledger.card)
+            raise
 
     def _ends_at(self, operation: str, path: str) -> None:
         self.note("ends at", operation, path)
