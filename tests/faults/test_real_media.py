@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SEGMENT = 65_536
 SETTINGS = Settings(4 * SEGMENT, 6 * SEGMENT, SEGMENT, 10_000)
 POINTS = [Point("writer/number", "", "", BULK, 0)]
-LOOPS = Path("/sys/block")
 IMAGE_BYTES = 12 << 20
 
 
@@ -230,9 +229,8 @@ def test_real_media_of_a_killed_rig_are_taken_away_by_the_next() -> None:
     rig.kill()
     rig.wait()
     assert f"{place}/mnt" in Path("/proc/self/mounts").read_text()
-    loops = [file for file in LOOPS.glob("loop*/loop/backing_file") if place in file.read_text()]
-    assert len(loops) == 1
+    assert len(media.loops(place)) == 1
     media.sweep()
     assert place not in Path("/proc/self/mounts").read_text()
     assert not Path(place).exists()
-    assert not loops[0].exists()
+    assert not media.loops(place)

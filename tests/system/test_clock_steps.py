@@ -109,7 +109,7 @@ def test_steps_of_a_day_move_no_poll_and_lose_and_double_nothing(tmp_path: Path)
         stage.broker()
         stage.fusion()
         site = stage.site(stage.bus("river", "200ms"))
-        stage.agent(site, "gateway.agent.agent.CLOCK_MS=500", environment=wall.environment)
+        stage.agent(site, "gateway.agent.agent.PULSE_MS=500", environment=wall.environment)
         stage.until(lambda: stage.delivered() > 5)
         for offset_s in (-DAY_S, DAY_S, 0):
             wall.step(offset_s)

@@ -32,11 +32,12 @@ WINDOW_S = COMMIT_S + 1.0  # what a cut may cost: the commit interval, and a sec
 
 
 class Look(NamedTuple):
-    """At `at_s` the platform held numbers up to `seq` of `log`; the block log had `size` bytes."""
+    """At `at_s` the platform held `log` up to `seq`, a `value`; the block log had `size` bytes."""
 
     at_s: float
     log: bytes
     seq: int
+    value: int
     size: int
 
 
@@ -45,7 +46,7 @@ class Left(NamedTuple):
 
     log: bytes
     last: int
-    value: int  # the newest reading's
+    value: int  # the newest reading's, 0 if the platform has acknowledged all
 
 
 def test_power_cuts_under_a_gateway_take_nothing_that_was_sent_and_at_most_the_loss_window(
@@ -69,7 +70,8 @@ def test_power_cuts_under_a_gateway_take_nothing_that_was_sent_and_at_most_the_l
             assert all(look.log == left.log and look.seq <= left.last for look in seen), (
                 "was sent, and is not there: its number will name something else"
             )
-            lost_s = [at for value, at in asked_s.items() if left.value < value]
+            kept = max(left.value, seen[-1].value)
+            lost_s = [at for value, at in asked_s.items() if kept < value]
             worst_s = max([worst_s, *(seen[-1].at_s - at for at in lost_s)])
     print(f"{len(moments)} moments, {len(looks)} looks; at most the last {worst_s:.2f} s were lost")
     assert 0 < worst_s <= WINDOW_S
@@ -103,9 +105,9 @@ def lived(folder: Path, image: Path) -> tuple[list[Look], dict[int, float], byte
 def look(stage: Scene, log_path: Path) -> Look:
     """Ask the platform first: what it holds was sent before the log was this long."""
     at_s = time.monotonic()
-    sql = "SELECT log, max(seq) FROM readings JOIN streams USING (stream_id) WHERE ring = ?"
-    log, seq = stage.asked(sql, BULK)[0]
-    return Look(at_s, log, seq, log_path.stat().st_size)
+    held = "SELECT log, max(seq), max(value) FROM readings JOIN streams USING (stream_id)"
+    log, seq, value = stage.asked(f"{held} WHERE ring = ?", BULK)[0]
+    return Look(at_s, log, seq, int(value), log_path.stat().st_size)
 
 
 def started_on(place: Path, disk: bytearray) -> Left:

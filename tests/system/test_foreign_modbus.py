@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.line import Line, silence_ms
+from drivers.line import Line, silence_us
 from drivers.protocol import identification, pdu
 from drivers.transport.serial_cpython import open_serial
 from drivers.transport.tcp import open_tcp
@@ -76,8 +76,8 @@ class Client:
             host, port = place.split(":")
             return await open_tcp(host, int(port))
 
-        gap_ms = silence_ms(115200) if serial else 0
-        self.line = Line(opened, gap_ms, None if serial else False)
+        gap_us = silence_us(115200) if serial else 0
+        self.line = Line(opened, gap_us, None if serial else False)
 
     async def ask(self, request, unit=UNIT, timeout_ms=2000):
         self._number += 1

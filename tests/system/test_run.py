@@ -65,7 +65,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
-        listener.settimeout(10)
+        listener.settimeout(60)  # what the unit file grants
         monkeypatch.setenv("NOTIFY_SOCKET", str(path))
         yield listener
 
