@@ -15,7 +15,8 @@ from tests.support.missing import missing
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "tests" / "portable").glob("test_*.py"))
 # The core must leave room on the smallest board; the other rooms get what an ESP32 has.
-CORE = {"test_aio", "test_cbor", "test_clock", "test_core", "test_decimal", "test_duration"}
+CORE = {"test_aio", "test_cbor", "test_cbor_refused", "test_clock", "test_core"}
+CORE |= {"test_decimal", "test_duration"}
 CORE_HEAP, HEAP = "64K", "256K"
 
 

@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-SYSTEM_PACKAGES="mosquitto nats-server rabbitmq-server iproute2 libfaketime mbpoll libmodbus-dev socat gcc libc6-dev pkg-config openssl systemd e2fsprogs mount qemu-system-common"
+SYSTEM_PACKAGES="mosquitto nats-server rabbitmq-server iproute2 libfaketime mbpoll libmodbus-dev socat gcc libc6-dev pkg-config openssl systemd e2fsprogs mount qemu-system-common dbus-daemon"
 
 may_install() { command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
 

@@ -285,7 +285,7 @@ def _line(seq: int, boot: int, item: Reading | Gap, clock: Clock, view: View) ->
     found = {"seq": seq, "boot": boot, "at_ms": item.at_ms, "point": item.point, "value": value}
     found["unit"] = view.units.get(item.point, "")
     found["quality"] = item.quality
-    stamp = clock.wall(boot, item.at_ms, item.at_ms)
+    stamp = clock.wall(boot, item.at_ms)
     if stamp.quality != BOUNDED:
         found["wall_ms"] = stamp.low_ms
     return found

@@ -269,19 +269,20 @@ def _punch(descriptor: int, at: int) -> None:
 
 
 def _take_away(top: str) -> None:
-    loops = _loops(top)  # asked first: below a mount that is gone a file has no path
+    devices = loops(top)  # asked first: below a mount that is gone a file has no path
     for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
         point = line.split()[1]
         if point.startswith(f"{top}/"):
             with contextlib.suppress(LinkError):
                 call("umount", "-l", point)
-    for device in loops:
+    for device in devices:
         with contextlib.suppress(LinkError):  # those that mount made are gone with the mount
             call("losetup", "-d", device)
     shutil.rmtree(top, ignore_errors=True)
 
 
-def _loops(top: str) -> list[str]:
+def loops(top: str) -> list[str]:
+    """Return the loop devices whose files lie below `top`."""
     found = []
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         with contextlib.suppress(OSError):

@@ -27,8 +27,8 @@ def baud(text: str) -> int:
 
 
 def unit(text: str) -> int:
-    """Return the number of a Modbus unit."""
-    return _whole(text, 0, UNIT_MAX)
+    """Return the number of a Modbus unit; 0 would be all of them."""
+    return _whole(text, 1, UNIT_MAX)
 
 
 def seconds(text: str) -> float:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.agent.load_cpython import Loaded
+from gateway.feasible import WHOLE
 
 if TYPE_CHECKING:
     import argparse
 
+    from gateway.agent.demand import Demand
     from gateway.buffer.room import Capacity
 
 FINDINGS = 1
@@ -33,6 +35,7 @@ def main(args: argparse.Namespace) -> int:
             "warnings": report.warnings,
             "points": points,
             "buffer": _capacity(loaded.capacity),
+            "buses": [_demand(one) for one in loaded.plan.demands] if loaded.plan else [],
             "problems": report.rows(),
         }
         print(json.dumps(found, indent=2))
@@ -42,6 +45,20 @@ def main(args: argparse.Namespace) -> int:
         verdict = f"{points} points" if not report.errors else f"{report.errors} errors"
         print(f"{args.site}: {verdict}, {report.warnings} warnings")
     return FINDINGS if report.errors else 0
+
+
+def _demand(found: Demand) -> dict[str, object]:
+    polls = [
+        {
+            "device": share.device,
+            "every_ms": share.period_ms,
+            "requests": share.requests,
+            "ms": share.each_us / 1000,
+            "load": share.load_us / WHOLE,
+        }
+        for share in found.shares
+    ]
+    return {"bus": found.bus, "load": found.load_us / WHOLE, "polls": polls}
 
 
 def _capacity(found: Capacity | None) -> dict[str, object] | None:

@@ -231,7 +231,7 @@ BAD = {
     "another gateway's name": (topics.up("other", BULK), message(1)[1]),
     "no labels": (topics.up(GW, BULK), bytes.fromhex("81a300617801190100020a")),
     "gap the wrong way round": message(1, items=[Gap(BULK, LOG, 9, 5, 3, "evicted")]),
-    "a number no column holds": message((1 << 63) - 2, 4),
+    "a number no column holds": message((1 << 63) - 2, items=[fake.reading(n) for n in range(4)]),
     "too far ahead": message(1 << 40, 4),
     "a name of 300 letters": message(1, items=[Reading("a/" + "b" * 300, 1, 0)]),
     "after the year 9999": message(1, items=[Reading("a/b", 1, 1 << 60)]),

@@ -226,7 +226,7 @@ def test_shipped_profiles_are_played_and_tried_by_their_names(
         (("try", "FILE", "/dev/none", "--timeout", "0"), "'0' is no time"),
         (("try", "FILE", "/dev/none", "--baud", "0"), "a whole number 1..4000000"),
         (("simulate", "FILE", "--for", "1ms", "--baud", "0"), "a whole number 1..4000000"),
-        (("simulate", "FILE", "--for", "1ms", "--unit", "256"), "a whole number 0..255"),
+        (("simulate", "FILE", "--for", "1ms", "--unit", "256"), "a whole number 1..255"),
         (("import", "FILE", "--base", "foo"), "a register is wanted"),
     ],
 )

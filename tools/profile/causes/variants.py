@@ -69,6 +69,7 @@ class Variant(Record):
     def of(self, channel: Channel) -> Channel:
         """Return the channel read this way."""
         made = copy(channel)
+        made.plain = None  # the short way is of the channel as it was
         layout = channel.layout
         if not isinstance(layout, Text):  # a text has neither bytes nor an order
             name, order = self.name or type_name(layout), self.order or layout.order

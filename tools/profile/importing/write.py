@@ -29,7 +29,7 @@ TODO = "tests: []  # TODO: frames of the manual, each {sent: …, received: …,
 
 BUS = (
     *("baud", "parity", "data", "stop", "timeout", "pause", "unit", "in", "type", "order"),
-    *("wake", "sleep", "scale", "every", "base", "max", "gap"),
+    *("wake", "sleep", "scale", "every", "retries", "base", "max", "gap", "window"),
 )
 CHANNEL = (
     *("at", "in", "type", "order", "bits", "step", "none", "map", "flags", "scale", "offset"),

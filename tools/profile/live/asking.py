@@ -51,14 +51,11 @@ class Asker:
         raise AssertionError
 
     async def _once(self, request: Request) -> bytes:
-        if self._number and self._pause_ms:
-            await aio.sleep_ms(self._pause_ms)
         self._number += 1
         frame = self._frames.frame(self._unit, request.encode(), self._number)
         reader = self._frames.ReplyReader(self._unit, request, self._number)
-        asked_at_ms = aio.now_ms()
-        reply = await self._line.exchange(frame, reader, self._timeout_ms)
-        self.slowest_ms = max(self.slowest_ms, aio.now_ms() - asked_at_ms)
+        reply = await self._line.exchange(frame, reader, self._timeout_ms, 1000 * self._pause_ms)
+        self.slowest_ms = max(self.slowest_ms, (aio.now_us() - self._line.sent_at_us) // 1000)
         try:
             payload: bytes = request.parse(reply)
         except Refused as error:

@@ -16,7 +16,7 @@ from tools.profile.live.look import Exchange, Look
 
 if TYPE_CHECKING:
     from drivers.frames import Request
-    from drivers.line import Transport
+    from drivers.opener import Transport
     from drivers.profile.map import Map
 
 _READ_SIZE = 1024

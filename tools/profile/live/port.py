@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drivers.line import Line, silence_ms
+from drivers.line import Line, silence_us
 from drivers.profile.plan import serial_cost, tcp_cost
 from gateway.agent.plan import LINE, MODBUS_PORT, TCP, char_bits
 from gateway.core.errors import ConfigError
@@ -17,7 +17,7 @@ from gateway.core.record import Record
 if TYPE_CHECKING:
     from typing import Any
 
-    from drivers.line import Transport
+    from drivers.opener import Transport
     from drivers.profile.plan import Cost
 
 SCHEME = "tcp://"
@@ -102,7 +102,7 @@ class Wiring(Record):
         """Return the line of a port; it is opened when it is first used."""
         if self.framing == TCP:
             return Line(lambda: self.transport(port), echoes=False)
-        return Line(lambda: self.transport(port), silence_ms(self.baud, char_bits(self.line)))
+        return Line(lambda: self.transport(port), silence_us(self.baud, char_bits(self.line)))
 
 
 def _bounded(text: str, most: int, whole: str) -> int:
